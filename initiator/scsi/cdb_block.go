@@ -3,7 +3,7 @@ package scsi
 import "encoding/binary"
 
 // fuaBit forces unit access: a write is on the medium before its GOOD
-// (SBC-3, sections 5.31 and 5.34, byte 1).
+// (SBC-3, sections 5.33 and 5.35, byte 1).
 const fuaBit = 0x08
 
 // ReadCapacity10 builds READ CAPACITY (10) (SBC-3, section 5.15). The answer is
@@ -31,26 +31,26 @@ func Read16(lba uint64, blocks uint32) CDB {
 	return block16(opRead16, lba, blocks)
 }
 
-// Write10 builds WRITE (10) (SBC-3, section 5.31): blocks logical blocks from lba
+// Write10 builds WRITE (10) (SBC-3, section 5.33): blocks logical blocks from lba
 // on. With fua the target answers only when they are on the medium; send that
 // only where MODE SENSE has shown DPOFUA (ModeData.DPOFUA).
 func Write10(lba uint32, blocks uint16, fua bool) CDB {
 	return block10(opWrite10, lba, blocks).withFUA(fua)
 }
 
-// Write16 builds WRITE (16) (SBC-3, section 5.33); see Write10 for fua.
+// Write16 builds WRITE (16) (SBC-3, section 5.35); see Write10 for fua.
 func Write16(lba uint64, blocks uint32, fua bool) CDB {
 	return block16(opWrite16, lba, blocks).withFUA(fua)
 }
 
-// SynchronizeCache10 builds SYNCHRONIZE CACHE (10) (SBC-3, section 5.22) for
+// SynchronizeCache10 builds SYNCHRONIZE CACHE (10) (SBC-3, section 5.26) for
 // blocks logical blocks from lba on; zero blocks means to the end of the medium.
 // IMMED stays zero: GOOD means that the data is on the medium.
 func SynchronizeCache10(lba uint32, blocks uint16) CDB {
 	return block10(opSynchronizeCache10, lba, blocks)
 }
 
-// SynchronizeCache16 builds SYNCHRONIZE CACHE (16) (SBC-3, section 5.23); see
+// SynchronizeCache16 builds SYNCHRONIZE CACHE (16) (SBC-3, section 5.27); see
 // SynchronizeCache10.
 func SynchronizeCache16(lba uint64, blocks uint32) CDB {
 	return block16(opSynchronizeCache16, lba, blocks)

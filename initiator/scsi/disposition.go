@@ -49,7 +49,7 @@ func (d Disposition) String() string {
 //
 // DeferredError means that this command was not executed and that data which had
 // been acknowledged with GOOD, but not yet synchronized, may be lost (SPC-4,
-// section 4.5.7): write all of that again, then this command.
+// section 4.5.5): write all of that again, then this command.
 func Classify(status Status, sense Sense) Disposition {
 	switch status {
 	case Good, ConditionMet:

@@ -29,7 +29,6 @@ var senseTable = []senseRow{
 
 	{NotReady, 0x04, 0x02, Fatal, "LOGICAL UNIT NOT READY, INITIALIZING COMMAND REQUIRED"},
 	{NotReady, 0x04, 0x03, Fatal, "LOGICAL UNIT NOT READY, MANUAL INTERVENTION REQUIRED"},
-	{NotReady, 0x04, 0x12, Fatal, "LOGICAL UNIT NOT READY, OFFLINE"},
 	// Becoming ready (01), formatting (04), rebuilding (05), in ALUA transition (0A),
 	// standby (0B), unavailable (0C), allocating space (14): all pass.
 	{NotReady, 0x04, anyCode, RetryDelayed, "LOGICAL UNIT NOT READY"},

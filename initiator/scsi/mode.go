@@ -7,7 +7,7 @@ type ModePage uint8
 
 // Mode pages.
 const (
-	ModePageCaching ModePage = 0x08 // SBC-3, section 6.4.5
+	ModePageCaching ModePage = 0x08 // SBC-3, section 6.5.5
 	ModePageControl ModePage = 0x0a // SPC-4, section 7.5.8
 	ModePageAll     ModePage = 0x3f // every page (SPC-4, section 6.11)
 )
@@ -19,7 +19,7 @@ const (
 )
 
 // ModeData is what MODE SENSE told of a disk: the device-specific parameter
-// (SBC-3, section 6.4.1) and the caching page (SBC-3, section 6.4.5).
+// (SBC-3, section 6.5.1) and the caching page (SBC-3, section 6.5.5).
 type ModeData struct {
 	WriteProtect bool // WP
 	DPOFUA       bool // reads and writes may carry DPO and FUA

@@ -16,7 +16,7 @@ const (
 // (SPC-4, section 4.5). The zero Sense is that of a target that sent none.
 type Sense struct {
 	Format   SenseFormat
-	Deferred bool // of an earlier command; this one was not executed (SPC-4, section 4.5.7)
+	Deferred bool // of an earlier command; this one was not executed (SPC-4, section 4.5.5)
 
 	Key  SenseKey
 	ASC  uint8 // additional sense code

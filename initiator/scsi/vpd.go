@@ -7,12 +7,12 @@ type VPDPage uint8
 
 // Vital product data pages.
 const (
-	VPDSupportedPages            VPDPage = 0x00 // SPC-4, section 7.8.14
-	VPDUnitSerial                VPDPage = 0x80 // SPC-4, section 7.8.15
+	VPDSupportedPages            VPDPage = 0x00 // SPC-4, section 7.8.16
+	VPDUnitSerial                VPDPage = 0x80 // SPC-4, section 7.8.18
 	VPDDeviceIdentification      VPDPage = 0x83 // SPC-4, section 7.8.6
-	VPDBlockLimits               VPDPage = 0xb0 // SBC-3, section 6.5.3
-	VPDBlockDeviceCharacteristic VPDPage = 0xb1 // SBC-3, section 6.5.2
-	VPDLogicalBlockProvisioning  VPDPage = 0xb2 // SBC-3, section 6.5.4
+	VPDBlockLimits               VPDPage = 0xb0 // SBC-3, section 6.6.3
+	VPDBlockDeviceCharacteristic VPDPage = 0xb1 // SBC-3, section 6.6.2
+	VPDLogicalBlockProvisioning  VPDPage = 0xb2 // SBC-3, section 6.6.4
 )
 
 // String returns the page's name as the standards write it.
@@ -54,7 +54,7 @@ func vpdBody(b []byte, page VPDPage) ([]byte, error) {
 }
 
 // ParseSupportedPages reads the Supported VPD Pages page, 00h (SPC-4, section
-// 7.8.14).
+// 7.8.16).
 func ParseSupportedPages(b []byte) ([]VPDPage, error) {
 	body, err := vpdBody(b, VPDSupportedPages)
 	if err != nil {
@@ -67,7 +67,7 @@ func ParseSupportedPages(b []byte) ([]VPDPage, error) {
 	return pages, nil
 }
 
-// ParseUnitSerial reads the Unit Serial Number page, 80h (SPC-4, section 7.8.15):
+// ParseUnitSerial reads the Unit Serial Number page, 80h (SPC-4, section 7.8.18):
 // printable ASCII, trimmed, and empty where the target has no serial number.
 func ParseUnitSerial(b []byte) (string, error) {
 	body, err := vpdBody(b, VPDUnitSerial)

@@ -2,7 +2,7 @@ package scsi
 
 import "encoding/binary"
 
-// BlockLimits is the Block Limits page, B0h (SBC-3, section 6.5.3). Lengths are
+// BlockLimits is the Block Limits page, B0h (SBC-3, section 6.6.3). Lengths are
 // in logical blocks; zero means that the target does not report the limit.
 type BlockLimits struct {
 	WriteSameNonZero           bool   // WSNZ: WRITE SAME with zero blocks is refused
@@ -19,7 +19,7 @@ type BlockLimits struct {
 	MaxWriteSame               uint64 // MAXIMUM WRITE SAME LENGTH
 }
 
-// ParseBlockLimits reads the Block Limits page, B0h (SBC-3, section 6.5.3). The
+// ParseBlockLimits reads the Block Limits page, B0h (SBC-3, section 6.6.3). The
 // shorter page of SBC-2 leaves the later fields zero.
 func ParseBlockLimits(b []byte) (BlockLimits, error) {
 	body, err := vpdBody(b, VPDBlockLimits)
@@ -49,7 +49,7 @@ func ParseBlockLimits(b []byte) (BlockLimits, error) {
 const NonRotating = 0x0001
 
 // BlockDeviceCharacteristics is the Block Device Characteristics page, B1h
-// (SBC-3, section 6.5.2).
+// (SBC-3, section 6.6.2).
 type BlockDeviceCharacteristics struct {
 	RotationRate uint16 // revolutions per minute; 0 not reported; NonRotating
 	ProductType  uint8
@@ -58,7 +58,7 @@ type BlockDeviceCharacteristics struct {
 	VBULS        bool  // VERIFY works on unmapped blocks
 }
 
-// ParseBlockDeviceCharacteristics reads page B1h (SBC-3, section 6.5.2).
+// ParseBlockDeviceCharacteristics reads page B1h (SBC-3, section 6.6.2).
 func ParseBlockDeviceCharacteristics(b []byte) (BlockDeviceCharacteristics, error) {
 	body, err := vpdBody(b, VPDBlockDeviceCharacteristic)
 	if err != nil {
@@ -74,7 +74,7 @@ func ParseBlockDeviceCharacteristics(b []byte) (BlockDeviceCharacteristics, erro
 	}, nil
 }
 
-// Provisioning types (SBC-3, section 6.5.4).
+// Provisioning types (SBC-3, section 6.6.4).
 const (
 	ProvisioningFull     = 0 // fully provisioned, or not reported
 	ProvisioningResource = 1
@@ -82,7 +82,7 @@ const (
 )
 
 // LogicalBlockProvisioning is the Logical Block Provisioning page, B2h (SBC-3,
-// section 6.5.4).
+// section 6.6.4).
 type LogicalBlockProvisioning struct {
 	ThresholdExponent   uint8 // 2^n blocks are one threshold set; 0: no thresholds
 	LBPU                bool  // UNMAP unmaps
@@ -94,7 +94,7 @@ type LogicalBlockProvisioning struct {
 	ThresholdPercentage uint8 // of the soft threshold; 0 not reported
 }
 
-// ParseLogicalBlockProvisioning reads page B2h (SBC-3, section 6.5.4).
+// ParseLogicalBlockProvisioning reads page B2h (SBC-3, section 6.6.4).
 func ParseLogicalBlockProvisioning(b []byte) (LogicalBlockProvisioning, error) {
 	body, err := vpdBody(b, VPDLogicalBlockProvisioning)
 	if err != nil {

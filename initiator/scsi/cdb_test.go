@@ -1,0 +1,57 @@
+package scsi
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCDB(t *testing.T) {
+	tests := []struct {
+		name string
+		got  CDB
+		want CDB
+	}{
+		{"TEST UNIT READY", TestUnitReady(), CDB{}},
+		{"INQUIRY", Inquiry(0x1234), CDB{0x12, 0, 0, 0x12, 0x34}},
+		{"INQUIRY", InquiryVPD(VPDDeviceIdentification, 0x00ff), CDB{0x12, 1, 0x83, 0x00, 0xff}},
+		{"REPORT LUNS", ReportLUNs(0x01020304), CDB{0xa0, 0, 0, 0, 0, 0, 1, 2, 3, 4}},
+		{"READ CAPACITY (10)", ReadCapacity10(), CDB{0x25}},
+		{"READ CAPACITY (16)", ReadCapacity16(32), CDB{0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32}},
+		{"MODE SENSE (6)", ModeSense6(ModePageCaching, 192), CDB{0x1a, 0, 0x08, 0, 192}},
+		{"MODE SENSE (10)", ModeSense10(ModePageAll, 0x1234), CDB{0x5a, 0, 0x3f, 0, 0, 0, 0, 0x12, 0x34}},
+		{"READ (10)", Read10(0x01020304, 0x0506), CDB{0x28, 0, 1, 2, 3, 4, 0, 5, 6}},
+		{"READ (16)", Read16(0x0102030405060708, 0x090a0b0c),
+			CDB{0x88, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"WRITE (10)", Write10(0x01020304, 0x0506, false), CDB{0x2a, 0, 1, 2, 3, 4, 0, 5, 6}},
+		{"WRITE (10)", Write10(0x01020304, 0x0506, true), CDB{0x2a, 8, 1, 2, 3, 4, 0, 5, 6}},
+		{"WRITE (16)", Write16(0x0102030405060708, 0x090a0b0c, false),
+			CDB{0x8a, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"WRITE (16)", Write16(1<<63, 1, true), CDB{0x8a, 8, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
+		{"SYNCHRONIZE CACHE (10)", SynchronizeCache10(0x01020304, 0x0506),
+			CDB{0x35, 0, 1, 2, 3, 4, 0, 5, 6}},
+		{"SYNCHRONIZE CACHE (16)", SynchronizeCache16(0x0102030405060708, 0x090a0b0c),
+			CDB{0x91, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"unknown(0x42)", CDB{0x42}, CDB{0x42}},
+		{"unknown(0x9e)", CDB{0x9e, 0x12}, CDB{0x9e, 0x12}},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, tt.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		if got := tt.got.String(); got != tt.name {
+			t.Errorf("% x: String() = %q, want %q", tt.got, got, tt.name)
+		}
+		if got := tt.got.Opcode(); got != tt.want[0] {
+			t.Errorf("%s: Opcode() = %#x, want %#x", tt.name, got, tt.want[0])
+		}
+	}
+}
+
+func TestCDBAllocatesNothing(t *testing.T) {
+	var sink CDB
+	n := testing.AllocsPerRun(100, func() { sink = Write16(1, 2, true) })
+	if n != 0 || sink[0] != opWrite16 {
+		t.Errorf("Write16 allocates %v times", n)
+	}
+}
