@@ -1,0 +1,93 @@
+package initiator
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/iscsifs/iscsifs/initiator/pdu"
+)
+
+// DigestPolicy says whether a digest is offered, demanded or left out (RFC
+// 7143, Section 13.1).
+type DigestPolicy uint8
+
+// The digest policies. On the wire they are "None", "CRC32C" and
+// "CRC32C,None".
+const (
+	DigestNone DigestPolicy = iota
+	DigestCRC32C
+	DigestPrefer
+)
+
+// CHAP holds the credentials of a login (RFC 7143, Section 12.1.3). Secrets
+// are raw bytes.
+type CHAP struct {
+	Username string
+	Secret   []byte
+	// MutualUsername and MutualSecret, both or none, make the target prove
+	// itself to the initiator too.
+	MutualUsername string
+	MutualSecret   []byte
+}
+
+// Mutual tells whether the target must prove itself.
+func (c *CHAP) Mutual() bool { return c.MutualUsername != "" || len(c.MutualSecret) > 0 }
+
+// Config describes one session. Fields left at their zero value get the
+// default that their comment names.
+type Config struct {
+	InitiatorName  string // needed
+	InitiatorAlias string // none
+	// TargetName is the iSCSI name to log in to; empty for a discovery session.
+	TargetName string
+	// Portals are addresses of the target as "host:port", tried in order; at
+	// least one. Names are resolved at each connect.
+	Portals []string
+	// Interface is a local address or a network device to connect from; empty
+	// for the system's choice.
+	Interface string
+	// ISID identifies the session together with InitiatorName; a login with the
+	// ISID of a live session to the same portal group ends that session.
+	ISID pdu.ISID
+	CHAP *CHAP // nil: no authentication
+
+	HeaderDigest, DataDigest DigestPolicy // DigestNone
+
+	LoginTimeout   time.Duration // 15 s, for connect and login together
+	NoopInterval   time.Duration // 5 s of silence before a ping; negative turns pings off
+	NoopTimeout    time.Duration // 5 s for the answer to a ping
+	CommandTimeout time.Duration // 30 s without progress of a command
+	FlushTimeout   time.Duration // 120 s for SYNCHRONIZE CACHE
+	// ReplacementTimeout is how long commands wait for a lost session before
+	// they fail with ErrSessionLost: 0 fails them at once, a negative value lets
+	// them wait for ever. The session itself never gives up until it is closed.
+	ReplacementTimeout time.Duration
+	QueueDepth         int // 64 commands in flight per logical unit
+
+	// Logger gets one line for each thing that an administrator acts on; the
+	// zero Logger is silent.
+	Logger zerolog.Logger
+}
+
+// withDefaults returns a copy with all defaults filled in.
+func (c Config) withDefaults() Config {
+	setDefault(&c.LoginTimeout, 15*time.Second)
+	setDefault(&c.NoopInterval, 5*time.Second)
+	setDefault(&c.NoopTimeout, 5*time.Second)
+	setDefault(&c.CommandTimeout, 30*time.Second)
+	setDefault(&c.FlushTimeout, 120*time.Second)
+	setDefault(&c.QueueDepth, 64)
+	return c
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// discovery tells whether the session is a discovery session (RFC 7143,
+// Section 4.3).
+func (c *Config) discovery() bool { return c.TargetName == "" }
