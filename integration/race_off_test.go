@@ -1,0 +1,6 @@
+//go:build !race
+
+package integration
+
+// raceDetector: the binary is built the way the tests are.
+const raceDetector = false

@@ -1,0 +1,51 @@
+package integration
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// statusJSON is what `iscsifs status --json` promises to scripts.
+type statusJSON struct {
+	Version string
+	Mounts  []struct {
+		Mountpoint, Config, State, Log string
+		PID                            int
+		Targets                        []targetJSON
+	}
+}
+
+type targetJSON struct {
+	IQN, Directory, State, Reason string
+	Since                         time.Time
+	Reconnects                    int
+	Portals                       []struct {
+		Address, State string
+		TPGT           int
+	}
+	Negotiated map[string]any
+	LUNs       []lunJSON
+}
+
+type lunJSON struct {
+	LUN                                         int
+	Path, Vendor, Product, Revision, Serial, ID string
+	Size                                        int64
+	BlockSize                                   int  `json:"block_size"`
+	ReadOnly                                    bool `json:"read_only"`
+	Thin                                        bool
+	ReadBytes                                   int64 `json:"read_bytes"`
+	WrittenBytes                                int64 `json:"written_bytes"`
+	Holders                                     []any
+}
+
+// status asks for the state of all mounts, or of some.
+func (h *host) status(points ...string) statusJSON {
+	h.t.Helper()
+	out := h.mustIscsifs(append([]string{"status", "--json"}, points...)...)
+	var s statusJSON
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		h.t.Fatalf("status --json: %v\n%s", err, out)
+	}
+	return s
+}

@@ -1,0 +1,112 @@
+package tgt
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Target is one iSCSI target of a Daemon; any initiator may log in to it.
+type Target struct {
+	IQN  string
+	d    *Daemon
+	tid  string
+	luns int
+}
+
+// LUN describes a disk to add.
+type LUN struct {
+	Path      string            // backing file
+	BlockSize int               // logical block in bytes; 0 = 512
+	Params    map[string]string // tgtadm's --params: vendor_id, product_id, scsi_id, scsi_sn, readonly, thin_provisioning
+}
+
+// Account is a CHAP name and secret.
+type Account struct{ User, Password string }
+
+// AddTarget creates a target. Settings are names and values of RFC 7143's
+// negotiated keys, as tgtadm takes them: {"InitialR2T": "No"}.
+func (d *Daemon) AddTarget(iqn string, settings map[string]string) (*Target, error) {
+	d.targets++
+	t := &Target{IQN: iqn, d: d, tid: strconv.Itoa(d.targets)}
+	if err := d.change("--op", "new", "--mode", "target", "--tid", t.tid, "-T", iqn); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if err := t.Set(name, settings[name]); err != nil {
+			return nil, err
+		}
+	}
+	return t, d.change("--op", "bind", "--mode", "target", "--tid", t.tid, "-I", "ALL")
+}
+
+// Set changes what the target offers in the next login.
+func (t *Target) Set(name, value string) error {
+	return t.d.change("--op", "update", "--mode", "target", "--tid", t.tid, "--name", name, "--value", value)
+}
+
+// AddLUN adds a disk and returns its LUN: 1 for the first.
+func (t *Target) AddLUN(l LUN) (int, error) {
+	t.luns++
+	lun := strconv.Itoa(t.luns)
+	args := []string{"--op", "new", "--mode", "logicalunit", "--tid", t.tid, "--lun", lun,
+		"-b", l.Path, "--bstype", "rdwr", "-Y", "disk"}
+	if l.BlockSize != 0 {
+		args = append(args, "--blocksize", strconv.Itoa(l.BlockSize))
+	}
+	if err := t.d.change(args...); err != nil {
+		return 0, err
+	}
+	if len(l.Params) > 0 {
+		return t.luns, t.Update(t.luns, l.Params)
+	}
+	return t.luns, nil
+}
+
+// Update changes parameters of a LUN, see LUN.Params.
+func (t *Target) Update(lun int, params map[string]string) error {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		list = append(list, name+"="+params[name])
+	}
+	return t.d.change("--op", "update", "--mode", "logicalunit", "--tid", t.tid, "--lun", strconv.Itoa(lun),
+		"--params", strings.Join(list, ","))
+}
+
+// RemoveLUN takes a disk away, also from sessions that use it.
+func (t *Target) RemoveLUN(lun int) error {
+	return t.d.change("--op", "delete", "--mode", "logicalunit", "--tid", t.tid, "--lun", strconv.Itoa(lun))
+}
+
+// RequireCHAP makes the target demand in, and prove itself with out when that
+// is not empty (mutual CHAP).
+func (t *Target) RequireCHAP(in, out Account) error {
+	if err := t.bindAccount(in); err != nil || out == (Account{}) {
+		return err
+	}
+	return t.bindAccount(out, "--outgoing")
+}
+
+func (t *Target) bindAccount(a Account, direction ...string) error {
+	if err := t.d.change("--op", "new", "--mode", "account", "--user", a.User, "--password", a.Password); err != nil {
+		return err
+	}
+	return t.d.change(append([]string{"--op", "bind", "--mode", "account", "--tid", t.tid, "--user", a.User}, direction...)...)
+}
+
+var initiatorLine = regexp.MustCompile(`(?m)^\s+Initiator: (\S+)`)
+
+// Sessions returns the initiator name of each session that is logged in.
+func (t *Target) Sessions() ([]string, error) {
+	out, err := t.d.tgtadm("--op", "show", "--mode", "conn", "--tid", t.tid)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range initiatorLine.FindAllStringSubmatch(out, -1) {
+		names = append(names, m[1])
+	}
+	return names, nil
+}
