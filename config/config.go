@@ -28,7 +28,7 @@ type Initiator struct {
 // Target is one [[target]]: an iSCSI target and what to do with its LUNs.
 type Target struct {
 	Portals   []Portal    // at least one; several are paths to the same target, in order of preference
-	IQN       string      // iSCSI name, in its normalized (lower-case) form
+	IQN       string      // iSCSI name, as the file writes it
 	Directory string      // one plain name below the mountpoint; "" = the mountpoint itself
 	LUNs      []uint16    // wanted LUN numbers, ascending; nil = every disk there is
 	ReadOnly  bool        // never write
