@@ -9,11 +9,11 @@ import (
 )
 
 // capacity16 is READ CAPACITY (16) data of 2^32 blocks of 512 bytes, thin,
-// zeroing, 8 logical blocks a physical one, first aligned LBA 0102h, type 2
+// zeroing, 8 logical blocks a physical one, first aligned LBA 0103h, type 2
 // protection.
 var capacity16 = []byte{
 	0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 2, 0,
-	0x03, 0x13, 0xc1, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0x03, 0x13, 0xc1, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 }
 
 func TestParseReadCapacity16(t *testing.T) {
@@ -24,7 +24,7 @@ func TestParseReadCapacity16(t *testing.T) {
 	}{
 		{"all fields", capacity16, Capacity{
 			Blocks: 1 << 32, BlockSize: 512, LBPME: true, LBPRZ: true,
-			LogicalPerPhysicalExponent: 3, LowestAlignedLBA: 0x102,
+			LogicalPerPhysicalExponent: 3, LowestAlignedLBA: 0x103,
 			ProtectionEnabled: true, ProtectionType: 2,
 		}},
 		{"the least there is", capacity16[:12], Capacity{Blocks: 1 << 32, BlockSize: 512}},
@@ -33,8 +33,8 @@ func TestParseReadCapacity16(t *testing.T) {
 			ProtectionEnabled: true, ProtectionType: 2,
 		}},
 		{"a protection type that is not enabled", []byte{
-			0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0x10, 0, 0x06, 0, 0, 0,
-		}, Capacity{Blocks: 8, BlockSize: 4096}},
+			0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0x10, 0, 0x06, 0xf1, 0x3f, 0xff,
+		}, Capacity{Blocks: 8, BlockSize: 4096, LogicalPerPhysicalExponent: 1, LowestAlignedLBA: 0x3fff}},
 		{"block size 0 is the caller's to refuse", make([]byte, 32), Capacity{Blocks: 1}},
 		{"last LBA 2^64-2", []byte{
 			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0, 0, 2, 0,

@@ -22,17 +22,14 @@ var (
 	deviceName = Designator{Protocol: 5, PIV: true, CodeSet: CodeSetUTF8, Association: AssociationTargetDevice,
 		Type: DesignatorSCSIName, Value: []byte("iqn.2003-01.org.x:t\x00")}
 
-	lioPage = slices.Concat(marshal(naa6), marshal(t10), marshal(portGroup), marshal(deviceName))
+	lioPage = slices.Concat(
+		[]byte{0x01, 0x03, 0, 16, 0x60, 0x01, 0x40, 0x5d, 0x27, 0xe5, 0xd8, 0x98,
+			0x82, 0x94, 0x68, 0xb9, 0x0c, 0xe4, 0xef, 0x8c},
+		[]byte{0x02, 0x01, 0, 34}, []byte("LIO-ORG IBLOCK:d27e5d89-8829-468b\x00"),
+		[]byte{0x51, 0x95, 0, 4, 0, 0, 0, 1},
+		[]byte{0x53, 0xa8, 0, 20}, []byte("iqn.2003-01.org.x:t\x00"),
+	)
 )
-
-// marshal lays out a designation descriptor (SPC-4, section 7.8.6.1).
-func marshal(d Designator) []byte {
-	b := []byte{d.Protocol<<4 | byte(d.CodeSet), byte(d.Association)<<4 | byte(d.Type), 0, byte(len(d.Value))}
-	if d.PIV {
-		b[1] |= 0x80
-	}
-	return append(b, d.Value...)
-}
 
 func TestParseDeviceIdentification(t *testing.T) {
 	page := vpd(VPDDeviceIdentification, lioPage...)
@@ -72,8 +69,8 @@ func TestParseDeviceIdentificationMalformed(t *testing.T) {
 		body []byte
 		want []Designator
 	}{
-		{"length beyond the page", append(marshal(naa6), 1, 3, 0, 200, 0x60), []Designator{naa6}},
-		{"half a header", append(marshal(naa6), 1, 3, 0), []Designator{naa6}},
+		{"length beyond the page", append(lioPage[:20:20], 1, 3, 0, 200, 0x60), []Designator{naa6}},
+		{"half a header", append(lioPage[:20:20], 1, 3, 0), []Designator{naa6}},
 		{"length 255, no value", []byte{1, 3, 0, 255}, nil},
 	}
 	for _, tt := range tests {
@@ -111,6 +108,10 @@ func TestUdevName(t *testing.T) {
 		{"T10", t10, "1LIO-ORG_IBLOCK:d27e5d89-8829-468b"},
 		{"T10 as tgt has it", Designator{CodeSet: CodeSetASCII, Type: DesignatorT10,
 			Value: []byte("IET     00010001")}, "1IET_00010001"},
+		{"all that is allowed", Designator{CodeSet: CodeSetASCII, Type: DesignatorT10,
+			Value: []byte("azAZ09#+-.:=@_")}, "1azAZ09#+-.:=@_"},
+		{"all that is next to it", Designator{CodeSet: CodeSetASCII, Type: DesignatorT10,
+			Value: []byte("`{@[/:")}, "1__@__:"},
 		{"T10, spaces at the end", Designator{CodeSet: CodeSetASCII, Type: DesignatorT10,
 			Value: []byte("A\t\n B  ")}, "1A_B"},
 		{"name", Designator{CodeSet: CodeSetUTF8, Type: DesignatorSCSIName,

@@ -41,6 +41,7 @@ func TestClassifySense(t *testing.T) {
 		{NotReady, 0x04, 0x0b, RetryDelayed},
 		{NotReady, 0x04, 0x0c, RetryDelayed},
 		{NotReady, 0x04, 0x14, RetryDelayed},
+		{NotReady, 0x08, 0x00, RetryDelayed},
 		{NotReady, 0x3a, 0x00, Fatal},
 		{NotReady, 0x3e, 0x00, RetryDelayed},
 		{NotReady, 0x3e, 0x01, Fatal},
@@ -53,6 +54,8 @@ func TestClassifySense(t *testing.T) {
 		{IllegalRequest, 0x24, 0x00, NotSupported},
 		{IllegalRequest, 0x25, 0x00, NoLogicalUnit},
 		{IllegalRequest, 0x26, 0x00, NotSupported},
+		{IllegalRequest, 0x26, 0x01, NotSupported},
+		{IllegalRequest, 0x26, 0x02, NotSupported},
 		{IllegalRequest, 0x26, 0x04, Fatal}, // INVALID RELEASE OF PERSISTENT RESERVATION
 		{IllegalRequest, 0x27, 0x00, WriteProtected},
 		{UnitAttention, 0x29, 0x00, Retry},

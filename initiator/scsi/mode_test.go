@@ -59,6 +59,7 @@ func TestParseModeSense(t *testing.T) {
 		{"cut page", 0, nil, [][]byte{cachingPage(0x04)[:3]}, ModeData{CachingPage: true, WCE: true}},
 		{"page cut before its flags", 0, nil, [][]byte{{0x08, 0x12}}, ModeData{}},
 		{"page of no length", 0, nil, [][]byte{{0x08, 0x00}, cachingPage(0x04)}, ModeData{CachingPage: true, WCE: true}},
+		{"odd page before", 0, nil, [][]byte{{0x01, 2, 0xff, 0xff}, cachingPage(0x01)}, ModeData{CachingPage: true, RCD: true}},
 		{"one byte", 0, nil, [][]byte{{0x08}}, ModeData{}},
 		{"two bytes of a sub-page", 0, nil, [][]byte{{0x48, 1}}, ModeData{}},
 	}

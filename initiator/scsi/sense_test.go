@@ -156,7 +156,7 @@ func TestSenseString(t *testing.T) {
 		{Sense{Format: SenseDescriptor, Key: MediumError, ASC: 0x0c, ASCQ: 0x02, Deferred: true},
 			"MEDIUM ERROR, 0c/02: write error, auto reallocation failed (deferred)"},
 		{Sense{Format: SenseFixed, Key: MediumError, ASC: 0x11, ASCQ: 0xee},
-			"MEDIUM ERROR, 11/ee: unrecovered read error"},
+			"MEDIUM ERROR, 11/ee"},
 		{Sense{Format: SenseFixed, Key: VendorSpecific, ASC: 0x99, ASCQ: 0x01}, "VENDOR SPECIFIC, 99/01"},
 	}
 	for _, tt := range tests {

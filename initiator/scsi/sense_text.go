@@ -9,7 +9,7 @@ func (s Sense) String() string {
 		return "no sense data"
 	}
 	text := fmt.Sprintf("%s, %02x/%02x", s.Key, s.ASC, s.ASCQ)
-	if meaning := senseMeaning(s.ASC, s.ASCQ); meaning != "" {
+	if meaning := senseMeanings[code(s.ASC, s.ASCQ)]; meaning != "" {
 		text += ": " + meaning
 	}
 	if s.Deferred {
@@ -18,21 +18,12 @@ func (s Sense) String() string {
 	return text
 }
 
-// senseMeaning returns the additional sense code's meaning, that of qualifier 0
-// where the qualifier is unknown, or "".
-func senseMeaning(asc, ascq uint8) string {
-	if meaning, ok := senseMeanings[code(asc, ascq)]; ok {
-		return meaning
-	}
-	return senseMeanings[code(asc, 0)]
-}
-
 // code joins an additional sense code and its qualifier, ASC first.
 func code(asc, ascq uint8) uint16 { return uint16(asc)<<8 | uint16(ascq) }
 
 // senseMeanings has the additional sense codes that disks and iSCSI targets send
-// (SPC-4, annex E.2; 0B/47/05 and 0B/0C/0D, 0E: RFC 7143, section 11.4.7.2), by
-// ASC and ASCQ.
+// (SPC-4, annex E.2; those of iSCSI itself, 0C/0C, 0C/0D, 11/13 and 47/05: RFC
+// 7143, section 11.4.7.2), by ASC and ASCQ.
 var senseMeanings = map[uint16]string{
 	0x0200: "no seek complete",
 	0x0300: "peripheral device write fault",
@@ -51,6 +42,7 @@ var senseMeanings = map[uint16]string{
 	0x040c: "not accessible, target port in unavailable state",
 	0x0412: "not ready, offline",
 	0x0414: "not ready, space allocation in progress",
+	0x041a: "not ready, start stop unit command in progress",
 	0x041b: "not ready, sanitize in progress",
 	0x0500: "logical unit does not respond to selection",
 	0x0800: "logical unit communication failure",
@@ -69,6 +61,7 @@ var senseMeanings = map[uint16]string{
 	0x1100: "unrecovered read error",
 	0x1101: "read retries exhausted",
 	0x110b: "unrecovered read error, recommend reassignment",
+	0x1113: "read error, failed retransmission request",
 	0x1400: "recorded entity not found",
 	0x1500: "random positioning error",
 	0x1700: "recovered data with no error correction applied",

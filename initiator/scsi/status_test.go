@@ -10,7 +10,7 @@ func TestNames(t *testing.T) {
 		value fmt.Stringer
 		want  string
 	}{
-		{Good, "GOOD"},
+		{Status(0x00), "GOOD"},
 		{Status(0x02), "CHECK CONDITION"},
 		{Status(0x04), "CONDITION MET"},
 		{Status(0x08), "BUSY"},

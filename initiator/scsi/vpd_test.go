@@ -57,6 +57,11 @@ func TestParseBlockLimits(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("SBC-3: error %v (-want +got):\n%s", err, diff)
 	}
+	body[28] = 0x7f // UGAVALID zero
+	got, err = ParseBlockLimits(vpd(VPDBlockLimits, body...))
+	if got.UnmapAlignmentValid || got.UnmapAlignment != 0x7f000008 || err != nil {
+		t.Errorf("alignment %#x, valid %v, error %v", got.UnmapAlignment, got.UnmapAlignmentValid, err)
+	}
 	old := BlockLimits{
 		WriteSameNonZero: true, MaxCompareAndWrite: 2, OptimalTransferGranularity: 0x304,
 		MaxTransfer: 0x8000, OptimalTransfer: 0x4000,
@@ -91,7 +96,7 @@ func TestParseLogicalBlockProvisioning(t *testing.T) {
 		{[]byte{0, 0x40, 0x01}, LogicalBlockProvisioning{LBPWS: true, ProvisioningType: ProvisioningResource}},
 		{[]byte{0, 0x82}, LogicalBlockProvisioning{LBPU: true, Anchored: true}},
 		{[]byte{0, 0x20}, LogicalBlockProvisioning{LBPWS10: true}},
-		{[]byte{0, 0x08}, LogicalBlockProvisioning{}}, // SBC-4: a pattern, not zeroes
+		{[]byte{0, 0x19}, LogicalBlockProvisioning{}}, // SBC-4: a pattern, not zeroes
 		{nil, LogicalBlockProvisioning{}},
 	}
 	for _, tt := range tests {
