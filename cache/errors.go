@@ -1,0 +1,31 @@
+package cache
+
+import "syscall"
+
+// Error is a condition that the Volume itself reports; errors of the Device
+// pass through as they are.
+type Error struct {
+	text  string
+	errno syscall.Errno
+}
+
+func (e *Error) Error() string { return e.text }
+
+// Errno is the error number that stands for e in a system call.
+func (e *Error) Errno() syscall.Errno { return e.errno }
+
+var (
+	// ErrEnd: a write that does not end within the capacity (ENOSPC).
+	ErrEnd error = &Error{"write past the end of the disk", syscall.ENOSPC}
+	// ErrRange: an offset below zero, or a range to be zeroed that does not lie
+	// within the disk (EINVAL).
+	ErrRange error = &Error{"range outside of the disk", syscall.EINVAL}
+	// ErrReadOnly: a write to a write-protected disk (EROFS).
+	ErrReadOnly error = &Error{"the disk is read-only", syscall.EROFS}
+	// ErrLost: the target was restarted, or its session reinstated, between
+	// writes that it had acknowledged and their synchronization, so that it may
+	// have lost them (EIO).
+	ErrLost error = &Error{"the target may have lost acknowledged writes: its session was reinstated before they were synchronized; write the data again", syscall.EIO}
+	// ErrClosed: the Volume was closed (EIO).
+	ErrClosed error = &Error{"the volume is closed", syscall.EIO}
+)
