@@ -54,9 +54,8 @@ func ParseReadCapacity10(b []byte) (Capacity, error) {
 		return Capacity{}, tooShort("READ CAPACITY (10) data", len(b), ReadCapacity10Len)
 	}
 	last := binary.BigEndian.Uint32(b)
-	// "If the number of logical blocks exceeds the maximum value that is able to be
-	// specified in the RETURNED LOGICAL BLOCK ADDRESS field, then [it] shall [be]
-	// FFFF_FFFFh."
+	// FFFFFFFFh in RETURNED LOGICAL BLOCK ADDRESS means that the last address does
+	// not fit into the field.
 	if last == math.MaxUint32 {
 		return Capacity{}, ErrCapacityTooLarge
 	}

@@ -1,7 +1,7 @@
 package scsi
 
 // StandardInquiryLen is the size in bytes that holds every field of InquiryData
-// (SPC-4, section 6.6.2: "at least 36 bytes").
+// (SPC-4, section 6.6.2), and the least that the standard demands.
 const StandardInquiryLen = 36
 
 // inquiryMin reaches up to ADDITIONAL LENGTH; the answer for a LUN without a

@@ -47,6 +47,7 @@ func TestParseModeSense(t *testing.T) {
 	}{
 		{"no page", 0, nil, nil, ModeData{}},
 		{"write protected", 0x80, nil, nil, ModeData{WriteProtect: true}},
+		{"all other bits", 0x6f, nil, nil, ModeData{}},
 		{"DPOFUA", 0x10, blockDescriptor, nil, ModeData{DPOFUA: true}},
 		{"write cache", 0, nil, [][]byte{cachingPage(0x04)}, ModeData{CachingPage: true, WCE: true}},
 		{"no cache", 0, blockDescriptor, [][]byte{cachingPage(0x01)}, ModeData{CachingPage: true, RCD: true}},

@@ -120,7 +120,7 @@ func TestSenseSpecific(t *testing.T) {
 	if offset, cdb, ok := inCDB.FieldPointer(); offset != 0x102 || !cdb || !ok {
 		t.Errorf("FieldPointer() = %#x, %v, %v", offset, cdb, ok)
 	}
-	inData := Sense{Key: IllegalRequest, Specific: [3]byte{0x80, 0, 7}}
+	inData := Sense{Key: IllegalRequest, Specific: [3]byte{0xbf, 0, 7}}
 	if offset, cdb, ok := inData.FieldPointer(); offset != 7 || cdb || !ok {
 		t.Errorf("FieldPointer() = %#x, %v, %v", offset, cdb, ok)
 	}
