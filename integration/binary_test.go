@@ -18,7 +18,7 @@ const (
 // iscsifs runs the program under test to its end.
 func (h *host) iscsifs(args ...string) result {
 	h.t.Helper()
-	program, err := binary()
+	program, err := builtProgram()
 	if err != nil {
 		h.t.Fatal(err)
 	}

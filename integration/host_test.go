@@ -112,7 +112,7 @@ func (h *host) command(name string, args ...string) (*exec.Cmd, context.CancelFu
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
 	cmd.WaitDelay = 5 * time.Second // a daemon must not hold its caller's pipes
-	cmd.Dir = h.dir
+	cmd.Dir = h.path("home")
 	cmd.Env = h.environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if h.user != nil {

@@ -14,8 +14,8 @@ import (
 // runDir has below it everything that this test run creates.
 var runDir string
 
-// binary returns the path of the program under test, built at the first call.
-var binary = sync.OnceValues(buildBinary)
+// builtProgram returns the path of the program under test, built at the first call.
+var builtProgram = sync.OnceValues(buildBinary)
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
