@@ -44,15 +44,15 @@ type Target struct {
 
 // Discovery is one [[discovery]]: log in to what a portal offers.
 type Discovery struct {
-	Portal     Portal      // where SendTargets is asked
-	Match      []string    // globs in the syntax of path.Match, at least one
-	Directory  string      // pattern of the targets' directories; {iqn} is the only variable
-	LUNs       []uint16    // as in Target, as are the fields up to Interface
-	ReadOnly   bool        //
-	Exclusive  bool        //
-	Required   bool        // false unless given
-	Login      LoginMode   //
-	Interface  string      //
+	Portal     Portal   // where SendTargets is asked
+	Match      []string // globs in the syntax of path.Match, at least one
+	Directory  string   // pattern of the targets' directories; {iqn} is the only variable
+	LUNs       []uint16 // this and the next five as in Target
+	ReadOnly   bool
+	Exclusive  bool
+	Required   bool // but false unless given
+	Login      LoginMode
+	Interface  string
 	CHAP       *CHAP       // of the discovery session; nil = none
 	TargetCHAP *CHAP       // of the sessions to what was found; nil = none
 	Session    Session     // the file's [session]

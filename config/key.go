@@ -17,12 +17,12 @@ type kind[V any] struct {
 // is here: reading, checking, defaults, showing and the manual go by it.
 type key[T any] struct {
 	name  string
-	kind  string             // as in kind, for the manual
-	def   string             // default, as TOML; "" = there is none
-	doc   string             // one sentence for the manual, or several
-	read  func(t *T, n node) //
-	write func(t *T) string  // value in effect, as TOML, "" = not shown; nil for a table
-	table []Key              // keys of a table; nil = not a table
+	kind  string // as in kind, for the manual
+	def   string // default, as TOML; "" = there is none
+	doc   string // one sentence for the manual, or several
+	read  func(t *T, n node)
+	write func(t *T) string // value in effect, as TOML, "" = not shown; nil for a table
+	table []Key             // keys of a table; nil = not a table
 }
 
 // section is a table of the file: its keys, in the order of the manual.

@@ -22,6 +22,7 @@ func secret() kind[Secret] {
 			}
 			if n.exposed {
 				n.warn("others than the owner can read this file with its password; chmod 600 it, or use %s_file", n.name())
+				n.exposed = false // once is enough
 			}
 			return n.secret([]byte(s))
 		},

@@ -16,7 +16,20 @@ import (
 // duration is a span of time of at least least.
 func duration(least time.Duration) kind[time.Duration] {
 	parse := func(s string) (time.Duration, error) { return parseDuration(s, least) }
-	return parsed(`a duration such as "15s" or "2m"`, parse, time.Duration.String)
+	return parsed(`a duration such as "15s" or "2m"`, parse, formatDuration)
+}
+
+// formatDuration writes a duration without the zeroes that time.Duration
+// leaves at its end: 2m for 2m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // timeout is a duration of 0 or more, or "never".

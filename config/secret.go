@@ -12,25 +12,26 @@ const redacted = "********"
 // mask, which gives away neither its bytes nor its length; Reveal is the only
 // way to them.
 //
-// The bytes are behind a pointer to a type that masks itself too, because fmt
-// calls no methods on the unexported fields of a struct that holds a Secret.
+// The bytes are behind a function, because fmt calls no methods on the
+// unexported fields of a struct that holds a Secret, and follows pointers; of a
+// function it shows the address.
 type Secret struct {
-	b *hidden
+	reveal func() []byte
 }
 
-// hidden is seen by fmt only as the address that Secret holds.
-type hidden struct{ bytes []byte }
-
 // NewSecret returns a Secret of b, which it copies.
-func NewSecret(b []byte) Secret { return Secret{&hidden{slices.Clone(b)}} }
+func NewSecret(b []byte) Secret {
+	b = slices.Clone(b)
+	return Secret{func() []byte { return b }}
+}
 
 // Reveal returns the secret's bytes, which the caller must not modify; nil for
 // the zero Secret.
 func (s Secret) Reveal() []byte {
-	if s.b == nil {
+	if s.reveal == nil {
 		return nil
 	}
-	return s.b.bytes
+	return s.reveal()
 }
 
 // IsZero tells whether there is no secret at all.

@@ -39,7 +39,7 @@ func (t Timeout) String() string {
 	if t.IsNever() {
 		return "never"
 	}
-	return t.Duration().String()
+	return formatDuration(t.Duration())
 }
 
 // LoginMode says when a target is logged in to.
