@@ -172,3 +172,20 @@ func TestFaultsTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestUnavailable holds the list of what this version lacks to the schema: a
+// line with a misspelt name would refuse nothing.
+func TestUnavailable(t *testing.T) {
+	known := map[string]bool{}
+	for _, table := range Tables() {
+		known[table.Name] = true
+		for _, k := range table.Keys {
+			known[table.Name+"."+k.Name] = true
+		}
+	}
+	for name := range unavailable {
+		if !known[name] {
+			t.Errorf("there is no key %s", name)
+		}
+	}
+}
