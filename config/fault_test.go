@@ -64,6 +64,7 @@ var faultCases = []struct {
 	{"no login", minimal + "login = 'never'\n", []string{`4: target.login: must be "auto" or "manual", not "never"`}},
 
 	{"same target twice", minimal + "[[target]]\nportals = ['a']\ndirectory = 'd'\niqn = 'iqn.2001-04.com.example:disk1'\n", []string{"7: target[2].iqn: is the name of the target on line 1 too"}},
+	{"same target in capitals", minimal + "[[target]]\nportals = ['a']\ndirectory = 'd'\niqn = 'iqn.2001-04.com.example:Disk1'\n", []string{"7: target[2].iqn: is the name of the target on line 1 too"}},
 	{"same mountpoint", second, []string{"4: target[2].directory: is the mountpoint itself, which the target on line 1 uses"}},
 	{"same mountpoint in words", second + "directory = ''\n", []string{"7: target[2].directory: is the mountpoint itself"}},
 	{"same directory", minimal + "directory = 'd'\n" + second[len(minimal):] + "directory = 'd'\n", []string{`8: target[2].directory: "d" is the directory of the target on line 1 too`}},

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,8 @@ directory = "2"
 session.sessions = 2
 [metrics]
 listen = ":9799"
+[session]
+sessions = 2
 `
 	path := write(t, text)
 	if err := os.Chmod(path, 0o640); err != nil {
@@ -235,6 +238,7 @@ listen = ":9799"
 		"10: target[2].iqn: \"iqn.2001-04.com.example:Disk_2\" has upper-case letters",
 		"12: target[2].session.sessions: has no effect",
 		"14: metrics.listen: has no effect",
+		"16: session.sessions: has no effect",
 	}
 	expectLines(t, path, warnings, want)
 }
@@ -254,7 +258,14 @@ func expectLines[S fmt.Stringer](t *testing.T, path string, got []S, want []stri
 	}
 }
 
-func TestFileMode(t *testing.T) {
+func TestLUNsAreSorted(t *testing.T) {
+	c, _ := mustLoad(t, minimal+"luns = [16383, 0, 7]\n")
+	if got := c.Targets[0].LUNs; !slices.Equal(got, []uint16{0, 7, 16383}) {
+		t.Error(got)
+	}
+}
+
+func TestMount(t *testing.T) {
 	c, _ := mustLoad(t, minimal+"[mount]\nmode = '0640'\nuid = 0\nallow_other = true\nwait = '1m30s'\npoint = '/mnt/luns'\n")
 	if c.Mount.Mode != fs.FileMode(0o640) || c.Mount.UID == nil || *c.Mount.UID != 0 || c.Mount.GID != nil {
 		t.Errorf("%+v", c.Mount)
