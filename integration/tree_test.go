@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"testing"
 )
 
-// goTree is a source tree that every machine with Go has: thousands of files
-// of all small sizes.
-func goTree(t *testing.T, h *host) string {
-	t.Helper()
-	return filepath.Join(strings.TrimSpace(h.sh("go env GOROOT")), "src/net")
+// goTree is a source tree that every machine with Go has: thousands of files,
+// most of them small.
+func (h *host) goTree(dir string) string {
+	h.t.Helper()
+	return filepath.Join(strings.TrimSpace(h.sh("go env GOROOT")), dir)
 }
 
 // manifest lists a tree: each path with type, mode, size, time and link, and

@@ -101,7 +101,8 @@ func (d *Daemon) start() error {
 	d.cmd = exec.Command("tgtd", "-f", "--iscsi", "portal="+d.Portal())
 	d.cmd.Env = d.environ()
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// It dies with us, but not of the terminal's Ctrl-C: what uses it is undone first.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
 		return fmt.Errorf("tgtd: %w", err)
 	}
