@@ -1,0 +1,82 @@
+// Package status holds what `iscsifs status --json` prints: the names and types
+// that scripts rely on. A daemon answers a status request with its Mount; the
+// command gathers those of all daemons into a Report.
+//
+// Times are RFC 3339, sizes in bytes, durations in seconds. A list that is empty
+// is [] and never null: the values marshal themselves so.
+package status
+
+import "time"
+
+// Report is everything that `iscsifs status --json` prints.
+type Report struct {
+	Version string  `json:"version"`
+	Mounts  []Mount `json:"mounts"`
+}
+
+// Mount is one mountpoint and the daemon that serves it.
+type Mount struct {
+	Mountpoint string   `json:"mountpoint"`
+	Config     string   `json:"config"` // absolute path of the configuration
+	PID        int      `json:"pid"`    // of the daemon; 0 where it is gone
+	State      string   `json:"state"`  // of the daemon; "dead" where it is gone, "unanswering" where it does not answer
+	Log        string   `json:"log"`    // where the daemon logs to
+	Warnings   []string `json:"warnings"`
+	Targets    []Target `json:"targets"`
+}
+
+// Target is one target of a mount.
+type Target struct {
+	IQN         string            `json:"iqn"`
+	Directory   string            `json:"directory"`
+	State       string            `json:"state"`
+	Since       time.Time         `json:"since"`  // when State began
+	Reason      string            `json:"reason"` // why it is in State
+	Reconnects  uint64            `json:"reconnects"`
+	NextAttempt *time.Time        `json:"next_attempt"` // of a login; null while none is due
+	Portals     []Portal          `json:"portals"`
+	Negotiated  map[string]string `json:"negotiated"` // text keys of RFC 7143, section 13, and their results
+	Stats       Stats             `json:"stats"`      // summed over the target's sessions
+	LUNs        []LUN             `json:"luns"`
+}
+
+// Portal is one path to a target.
+type Portal struct {
+	Address string `json:"address"` // ip:port, or as configured while not resolved
+	TPGT    int    `json:"tpgt"`    // target portal group tag; -1 while not known
+	State   string `json:"state"`
+	ALUA    string `json:"alua"` // asymmetric access state; "" while not known
+}
+
+// LUN is one logical unit and its file.
+type LUN struct {
+	LUN          uint64   `json:"lun"`
+	Path         string   `json:"path"`       // of its file
+	Size         int64    `json:"size"`       // capacity in bytes
+	BlockSize    int      `json:"block_size"` // logical block in bytes
+	Vendor       string   `json:"vendor"`
+	Product      string   `json:"product"`
+	Revision     string   `json:"revision"`
+	Serial       string   `json:"serial"`
+	ID           string   `json:"id"` // as udev's scsi_id prints it; "" where the target gives none
+	ReadOnly     bool     `json:"read_only"`
+	Thin         bool     `json:"thin"`
+	DirtyBytes   int64    `json:"dirty_bytes"` // written here, not yet on the target
+	HeldBytes    int64    `json:"held_bytes"`  // dirty and kept back until `iscsifs sync`
+	InFlight     int      `json:"in_flight"`   // commands
+	CacheHits    uint64   `json:"cache_hits"`
+	CacheMisses  uint64   `json:"cache_misses"`
+	ReadBytes    uint64   `json:"read_bytes"`
+	WrittenBytes uint64   `json:"written_bytes"`
+	Warnings     []string `json:"warnings"`
+	Holders      []Holder `json:"holders"`
+}
+
+// Holder is what keeps a LUN's file in use.
+type Holder struct {
+	Kind    string `json:"kind"`    // process, loop device, mount, volume group, …
+	Name    string `json:"name"`    // of the process, device, mountpoint or group
+	PID     int    `json:"pid"`     // of a process, else 0
+	User    string `json:"user"`    // of a process, else ""
+	Command string `json:"command"` // what frees it; "" where it goes with those above it
+}
