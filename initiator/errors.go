@@ -42,6 +42,10 @@ var (
 	ErrClosed = errors.New("session closed")
 	// ErrNotDisk: the logical unit is absent or is no disk.
 	ErrNotDisk = errors.New("not a disk")
+	// ErrShort: a command moved less data, or more, than it had to.
+	ErrShort = errors.New("incomplete transfer")
+	// ErrNoFlush: what was written cannot be made durable.
+	ErrNoFlush = errors.New("SYNCHRONIZE CACHE is not supported")
 	// ErrOutOfRange: an access that does not lie within the disk.
 	ErrOutOfRange = errors.New("outside of the disk")
 	// ErrIdentity: after a new login the LUN is not the logical unit it was.

@@ -1,0 +1,116 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/pdu"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// Why a connection ended that the target announced to end.
+var (
+	errLogoutRequested   = errors.New("the target asked for a logout")
+	errConnectionDropped = errors.New("the target announced to drop the connection")
+	errSessionDropped    = errors.New("the target announced to drop the session")
+)
+
+// asyncLocked acts on an Asynchronous Message (RFC 7143, Section 11.9).
+func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
+	var m pdu.AsyncMessage
+	if err := m.Unmarshal(b); err != nil {
+		return err
+	}
+	c.statSNLocked(m.Sequence)
+	c.s.cfg.Logger.Info().Str("target", c.s.cfg.TargetName).Stringer("event", m.Event).
+		Uint16("parameter1", m.Parameter1).Uint16("parameter2", m.Parameter2).Uint16("parameter3", m.Parameter3).
+		Msg("asynchronous message")
+	switch m.Event {
+	case pdu.AsyncSCSI:
+		if sense, err := scsi.ParseSense(pdu.SenseData(data)); err == nil {
+			c.s.attentionLocked(m.LUN, sense)
+		}
+	case pdu.AsyncLogoutRequest:
+		c.s.gate = false
+		c.wg.Go(func() { c.logoutAsAsked(time.Duration(m.Parameter3) * time.Second) })
+	case pdu.AsyncDropConnection:
+		c.waitAtLeastLocked(m.Parameter2)
+		return errConnectionDropped
+	case pdu.AsyncDropSession:
+		c.waitAtLeastLocked(m.Parameter2)
+		return errSessionDropped
+	case pdu.AsyncNegotiate:
+		c.wg.Go(func() { c.negotiateAsAsked(time.Duration(m.Parameter3) * time.Second) })
+	case pdu.AsyncTaskTerminated:
+		return c.tasksTerminatedLocked(m.LUN)
+	}
+	return nil
+}
+
+// logoutAsAsked logs out within the given time. "The initiator MUST honor this
+// request by issuing a Logout as early as possible but no later than Parameter3
+// seconds" (RFC 7143, 11.9.1). The session then logs in again.
+func (c *conn) logoutAsAsked(limit time.Duration) {
+	ctx, cancel := c.deadline(limit)
+	defer cancel()
+	_ = c.s.logout(ctx) // the connection ends either way
+	c.fail(errLogoutRequested)
+}
+
+// negotiateAsAsked starts a text negotiation, in which this initiator has
+// nothing to say: "The initiator MUST honor this request by issuing a Text
+// Request (that can be empty) on the same connection as early as possible, but
+// no later than Parameter3 seconds" (RFC 7143, 11.9.1).
+func (c *conn) negotiateAsAsked(limit time.Duration) {
+	ctx, cancel := c.deadline(limit)
+	defer cancel()
+	keys, err := c.s.text(ctx, true, nil)
+	if err == nil {
+		err = c.renegotiate(keys)
+	}
+	if err != nil {
+		c.fail(err)
+	}
+}
+
+// renegotiate takes over what may change in the full feature phase.
+func (c *conn) renegotiate(keys []pdu.KeyValue) error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for _, kv := range keys {
+		if kv.Key != "MaxRecvDataSegmentLength" {
+			continue
+		}
+		n, err := parseNumber(kv.Value)
+		if err != nil || n < 512 || n > pdu.MaxDataSegmentLength {
+			return protocolErrorf("MaxRecvDataSegmentLength=%q in the full feature phase", kv.Value)
+		}
+		c.params.MaxXmitDataSegmentLength = int(n)
+		c.s.params = c.params
+	}
+	return nil
+}
+
+// deadline returns a context for an answer to the target that is due within
+// limit; a target that gives no time gets the login timeout.
+func (c *conn) deadline(limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit <= 0 {
+		limit = c.s.cfg.LoginTimeout
+	}
+	return context.WithTimeout(context.Background(), limit)
+}
+
+// tasksTerminatedLocked: the target gave up all tasks of a logical unit. "Stop
+// Data-Out transfers on that connection for all active TTTs for the affected
+// LUN", then acknowledge "via a NOP-Out PDU with ITT=0xffffffff" that carries the
+// LUN (RFC 7143, 11.9.1, code 5). The commands are sent again.
+func (c *conn) tasksTerminatedLocked(lun [8]byte) error {
+	c.s.slots.all(func(t *task) {
+		if t.kind == kindCommand && t.lun == lun {
+			t.response, t.status = pdu.CommandCompleted, scsi.TaskAborted
+			c.s.endLocked(t, nil)
+		}
+	})
+	return c.replyLocked(nopReply{lun, pdu.ReservedTag})
+}

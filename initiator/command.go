@@ -1,0 +1,162 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/pdu"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// newCommand makes the task of a SCSI command.
+func newCommand(lun scsi.LUN, cdb scsi.CDB, timeout time.Duration) *task {
+	t := newTask(kindCommand)
+	t.lun, t.cdb, t.timeout = lun, cdb, timeout
+	return t
+}
+
+// query runs a command that returns at most len(buf) bytes of data, and
+// returns those that came.
+func (s *Session) query(ctx context.Context, internal bool, lun scsi.LUN, cdb scsi.CDB, buf []byte) ([]byte, error) {
+	t := newCommand(lun, cdb, s.cfg.CommandTimeout)
+	t.internal, t.read = internal, len(buf) > 0
+	t.data = newVector([][]byte{buf})
+	defer t.release()
+	if err := s.submit(t); err != nil {
+		return nil, err
+	}
+	if err := s.finish(ctx, t); err != nil {
+		return nil, err
+	}
+	return buf[:t.received], nil
+}
+
+// finish waits for a submitted command and sends it again as long as its
+// answer asks for that. The task is ended when it returns.
+func (s *Session) finish(ctx context.Context, t *task) error {
+	r := retries{s: s, began: time.Now()}
+	for {
+		if err := s.wait(ctx, t); err != nil {
+			return s.commandError(t, err)
+		}
+		verdict := t.verdict()
+		if verdict == scsi.Success {
+			return s.checkLength(t)
+		}
+		s.noteAttention(t, verdict)
+		if !r.allowed(ctx, verdict) {
+			return s.commandError(t, nil)
+		}
+		t.restart()
+		if err := s.submit(t); err != nil {
+			return s.commandError(t, err)
+		}
+	}
+}
+
+// verdict says what is to be done about a command that was answered.
+func (t *task) verdict() scsi.Disposition {
+	// RFC 7143, 11.4.3: with any other response the SCSI status is not valid,
+	// and nobody knows whether the command was executed.
+	if t.response != pdu.CommandCompleted {
+		return scsi.RetryDelayed
+	}
+	return scsi.Classify(t.status, t.sense)
+}
+
+// Bounds of retries.
+const (
+	maxAtOnce    = 16 // unit attentions in a row
+	minBusyPause = 5 * time.Millisecond
+	maxBusyPause = time.Second
+)
+
+// retries decides how often and how soon one command is sent again.
+type retries struct {
+	s      *Session
+	began  time.Time
+	atOnce int
+	pause  time.Duration
+}
+
+// allowed waits as long as is wise and tells whether to send the command again.
+func (r *retries) allowed(ctx context.Context, verdict scsi.Disposition) bool {
+	switch verdict {
+	case scsi.Retry, scsi.DeferredError:
+		r.atOnce++
+		return r.atOnce <= maxAtOnce
+	case scsi.RetryDelayed:
+		return r.patient() && r.sleep(ctx)
+	}
+	return false
+}
+
+// patient tells whether there is time left: a target that is busy or starting
+// up is waited for as long as a lost one.
+func (r *retries) patient() bool {
+	limit := r.s.cfg.ReplacementTimeout
+	return limit < 0 || time.Since(r.began) < max(limit, r.s.cfg.CommandTimeout)
+}
+
+func (r *retries) sleep(ctx context.Context) bool {
+	r.pause = min(max(2*r.pause, minBusyPause), maxBusyPause)
+	// Jitter: commands that were turned away together do not come back together.
+	timer := time.NewTimer(r.pause/2 + rand.N(r.pause))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-r.s.closed:
+	}
+	return false
+}
+
+// checkLength makes sure that an exact command moved all of its data: a short
+// read must never pass for data.
+func (s *Session) checkLength(t *task) error {
+	switch {
+	case !t.exact:
+		return nil
+	case t.residual.Overflow || t.residual.Underflow && t.residual.Count > 0:
+		return s.commandError(t, fmt.Errorf("%w: the target reports a residual of %d bytes", ErrShort, t.residual.Count))
+	case t.read && t.received != t.data.len:
+		return s.commandError(t, fmt.Errorf("%w: %d of %d bytes arrived", ErrShort, t.received, t.data.len))
+	}
+	return nil
+}
+
+// commandError words the end of a command: by cause, or, without one, by what
+// the target answered.
+func (s *Session) commandError(t *task, cause error) error {
+	var e *Error
+	if errors.As(cause, &e) {
+		cause = e.Err
+	}
+	s.mu.Lock()
+	err := s.errorLocked(t.cdb.String(), cause)
+	s.mu.Unlock()
+	err.LUN = t.lun.String()
+	if cause == nil && t.response != pdu.CommandCompleted {
+		err.Err = fmt.Errorf("%w: the target answers %v", ErrProtocol, t.response)
+	} else if cause == nil {
+		err.Err, err.Status, err.Sense = ErrSCSI, t.status, t.sense
+	}
+	return err
+}
+
+// noteAttention tells the disk what a unit attention announces.
+func (s *Session) noteAttention(t *task, verdict scsi.Disposition) {
+	if t.status != scsi.CheckCondition {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if verdict == scsi.DeferredError {
+		s.lostWritesLocked(t.lun, t.sense)
+	}
+	s.attentionLocked(t.lun, t.sense)
+}

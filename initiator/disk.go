@@ -1,0 +1,104 @@
+package initiator
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// Disk is a logical unit that is a direct access block device (SBC-3). It lives
+// as long as its session; its methods may be called by several goroutines.
+//
+// Offsets and lengths are in bytes and whole blocks. Memory handed to a method
+// is the disk's until the method returns.
+type Disk struct {
+	s     *Session
+	lun   scsi.LUN
+	depth chan struct{} // a token for each command in flight
+	info  atomic.Pointer[DiskInfo]
+	epoch atomic.Uint64
+	flush atomic.Int32          // a flushForm
+	gone  atomic.Pointer[Error] // why nothing is to be done with the LUN any more
+}
+
+// DiskInfo is what a logical unit tells of itself.
+type DiskInfo struct {
+	LUN         scsi.LUN
+	Inquiry     scsi.InquiryData
+	Serial      string            // VPD page 80h
+	Designators []scsi.Designator // VPD page 83h
+	UdevID      string            // what udev names /dev/disk/by-id/scsi-* after; may be empty
+	Capacity    scsi.Capacity
+	Limits      scsi.BlockLimits                // VPD page B0h; zero if not reported
+	Medium      scsi.BlockDeviceCharacteristics // VPD page B1h
+	Thin        scsi.LogicalBlockProvisioning   // VPD page B2h
+	Mode        scsi.ModeData                   // caching and write protection
+}
+
+// Size returns the capacity in bytes.
+func (d *Disk) Size() int64 {
+	n, _ := d.info.Load().Capacity.Bytes()
+	return n
+}
+
+// BlockSize returns the length of a logical block in bytes, a power of two from
+// 512 to 64 KiB.
+func (d *Disk) BlockSize() int { return int(d.info.Load().Capacity.BlockSize) }
+
+// OptimalTransfer returns the transfer length that the target likes best, in
+// bytes; 0 if it does not say (VPD page B0h).
+func (d *Disk) OptimalTransfer() int { return d.blocks(d.info.Load().Limits.OptimalTransfer) }
+
+// MaxTransfer returns the longest transfer of one command in bytes; 0 if the
+// target does not say (VPD page B0h). Longer accesses are split.
+func (d *Disk) MaxTransfer() int { return d.blocks(d.info.Load().Limits.MaxTransfer) }
+
+func (d *Disk) blocks(n uint32) int { return int(min(int64(n)*int64(d.BlockSize()), 1<<30)) }
+
+// ReadOnly tells whether the target protects the medium against writes.
+func (d *Disk) ReadOnly() bool { return d.info.Load().Mode.WriteProtect }
+
+// Info returns what the logical unit told of itself when it was last asked.
+func (d *Disk) Info() DiskInfo { return *d.info.Load() }
+
+// Epoch is a write verifier: it changes whenever the target may have lost what
+// was written and not synchronized, that is with each new login and each reset
+// or power on that the target reports. Data written in one epoch are safe when a
+// [Disk.Sync] has succeeded in the same epoch.
+func (d *Disk) Epoch() uint64 { return d.epoch.Load() }
+
+// OpenDisk asks a logical unit what it is, and waits for it to be ready. It
+// fails with ErrNotDisk when the LUN is absent or no disk.
+func (s *Session) OpenDisk(ctx context.Context, lun scsi.LUN) (*Disk, error) {
+	p := prober{s: s, lun: lun}
+	info, err := p.probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth)}
+	d.info.Store(info)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.disks[lun] != nil {
+		return nil, p.error("open", fmt.Errorf("the LUN is open already"))
+	}
+	s.disks[lun] = d
+	return d, nil
+}
+
+// fail makes all use of the disk fail with err from now on.
+func (d *Disk) fail(err *Error) {
+	d.gone.Store(err)
+	s := d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := s.pending.head; t != nil; {
+		next := t.next
+		if t.lun == d.lun {
+			s.endLocked(t, err)
+		}
+		t = next
+	}
+}

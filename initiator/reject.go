@@ -1,0 +1,46 @@
+package initiator
+
+import (
+	"fmt"
+
+	"github.com/iscsifs/iscsifs/initiator/pdu"
+)
+
+// rejectLocked acts on a Reject (RFC 7143, Section 11.17). At error recovery
+// level 0 most of them end the connection, and the session logs in again.
+func (c *conn) rejectLocked(b *pdu.BHS, data []byte) error {
+	var r pdu.Reject
+	if err := r.Unmarshal(b); err != nil {
+		return err
+	}
+	c.statSNLocked(r.Sequence)
+	if len(data) < pdu.BHSLength {
+		return protocolErrorf("Reject (%v) without the header of the rejected PDU", r.Reason)
+	}
+	refused := (*pdu.BHS)(data)
+	err := fmt.Errorf("the target rejected a %v PDU: %v", refused.Opcode(), r.Reason)
+	switch {
+	// RFC 7143, 7.8: after a digest error in a Data-Out PDU the target asks for
+	// the data again or ends the command.
+	case r.Reason == pdu.RejectDataDigest && refused.Opcode() == pdu.OpDataOut:
+		return nil
+	case c.rejectsAloneLocked(refused, r.Reason):
+		if t := c.s.slots.find(refused.ITT()); t != nil {
+			c.s.endLocked(t, c.s.errorLocked(refused.Opcode().String(), err))
+		}
+		return nil
+	}
+	return err
+}
+
+// rejectsAloneLocked tells whether the session goes on after a Reject: nothing
+// is lost but the request itself.
+func (c *conn) rejectsAloneLocked(refused *pdu.BHS, reason pdu.RejectReason) bool {
+	switch refused.Opcode() {
+	case pdu.OpTextReq, pdu.OpTaskMgmtReq, pdu.OpLogoutReq:
+		return true
+	case pdu.OpNOPOut:
+		return reason == pdu.RejectImmediateCommand || reason == pdu.RejectNotSupported
+	}
+	return false
+}

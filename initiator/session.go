@@ -1,0 +1,262 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// SessionState is the state of a session.
+type SessionState uint8
+
+// A session outlives its connections. Only changeLocked changes its state:
+//
+//	               connection ended
+//	  LoggedIn ───────────────────────► Recovering ──┐ attempt failed: wait,
+//	   ▲  │  ▲                            │  │  ▲    │ then the next portal
+//	   │  │  └── logged in again, LUNs ───┘  │  └────┘
+//	Login │      proven to be the same       │
+//	      │ Logout                           │ Logout, Close
+//	      ▼                                  ▼
+//	  LoggingOut ───────────────────────► Closed
+//
+// Closed is terminal, and Close leads there from every state.
+const (
+	LoggedIn SessionState = iota
+	Recovering
+	LoggingOut
+	Closed
+)
+
+func (s SessionState) String() string {
+	switch s {
+	case LoggedIn:
+		return "logged in"
+	case Recovering:
+		return "recovering"
+	case LoggingOut:
+		return "logging out"
+	case Closed:
+		return "closed"
+	}
+	return fmt.Sprintf("unknown(%d)", uint8(s))
+}
+
+// Session is a session with one target. It survives the loss of its
+// connection: it logs in again with the same identity, for as long as it takes,
+// while commands wait up to Config.ReplacementTimeout. All methods may be called
+// by several goroutines.
+type Session struct {
+	cfg    Config
+	closed chan struct{} // closed by Close: everything is to end
+	done   chan struct{} // closed by run: everything has ended
+	stats  counters
+
+	// mu guards everything below and the tasks under way. It is never held
+	// during I/O.
+	mu     sync.Mutex
+	state  SessionState
+	since  time.Time
+	reason error // why the session is not LoggedIn, or was not before
+	conn   *conn // the live connection or nil
+	// gate is open when callers' commands may be sent; internal ones always may.
+	gate bool
+	// failing is set when a lost session did not come back in time: commands
+	// fail with it until it does.
+	failing     error
+	reconnects  int
+	nextAttempt time.Time
+	movedTo     string // by a permanent redirect, instead of cfg.Portals
+	portal      string // of the last login
+	params      Params
+
+	window  window
+	slots   *slotTable
+	urgent  taskList // immediate requests
+	ownCmds taskList // the session's own commands
+	pending taskList // callers' commands, in the order of submission
+	dataOut taskList // commands with Data-Out PDUs to send
+
+	disks map[scsi.LUN]*Disk
+	// ghosts are LUNs with writes that were unanswered when their connection
+	// ended: the target may still execute them.
+	ghosts map[scsi.LUN]bool
+}
+
+// Login logs in to the first of cfg.Portals that lets it. The returned session
+// is to be ended with [Session.Logout] or [Session.Close].
+func Login(ctx context.Context, cfg Config) (*Session, error) {
+	s := newSession(cfg)
+	c, err := s.connectAny(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.attach(c)
+	s.mu.Lock()
+	s.gate = true
+	s.mu.Unlock()
+	s.conn.start()
+	s.cfg.Logger.Info().Str("target", cfg.TargetName).Str("portal", c.portal).Msg("logged in")
+	go s.run(s.conn)
+	return s, nil
+}
+
+func newSession(cfg Config) *Session {
+	return &Session{
+		cfg:    cfg.withDefaults(),
+		closed: make(chan struct{}),
+		done:   make(chan struct{}),
+		since:  time.Now(),
+		slots:  newSlotTable(),
+		disks:  map[scsi.LUN]*Disk{},
+		ghosts: map[scsi.LUN]bool{},
+	}
+}
+
+// connectAny tries the portals in order. Of several errors it returns the
+// last that is not a mere silence: a refusal tells more than a timeout.
+func (s *Session) connectAny(ctx context.Context) (*connected, error) {
+	var worst error
+	for _, portal := range s.portals() {
+		c, err := connect(ctx, &s.cfg, portal)
+		if err == nil {
+			return c, nil
+		}
+		var e *Error
+		if worst == nil || errors.As(err, &e) && !e.Timeout() {
+			worst = err
+		}
+	}
+	return nil, worst
+}
+
+// portals returns where to log in: a permanent redirect holds until the
+// program ends, but the configured addresses remain as a way back.
+func (s *Session) portals() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.movedTo == "" {
+		return s.cfg.Portals
+	}
+	return append([]string{s.movedTo}, s.cfg.Portals...)
+}
+
+// attach makes a new connection the session's. It is not started yet.
+func (s *Session) attach(c *connected) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = newConn(s, c)
+	s.window = newWindow(c.nextCmdSN, c.window)
+	s.params, s.portal = c.params, c.portal
+	if c.movedTo != "" {
+		s.movedTo = c.movedTo
+	}
+}
+
+// changeLocked is the one place that changes the state.
+func (s *Session) changeLocked(to SessionState, reason error) {
+	if s.state == Closed || s.state == to {
+		return
+	}
+	s.state, s.since = to, time.Now()
+	if reason != nil {
+		s.reason = reason
+	}
+}
+
+// run lives as long as the session: it waits for the end of each connection
+// and cares for the next.
+func (s *Session) run(c *conn) {
+	defer close(s.done)
+	for c != nil {
+		select {
+		case <-c.down:
+		case <-s.closed:
+			c.fail(ErrClosed)
+		}
+		c.wait()
+		s.lost(c)
+		c = s.recover()
+	}
+	<-s.closed // a session that logs out is closed when that is done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changeLocked(Closed, nil)
+	s.endAllLocked(s.errorLocked("session", ErrClosed))
+}
+
+// Close ends the session at once, without a logout. Commands under way fail
+// with ErrClosed. It returns when no goroutine of the session is left.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	select {
+	case <-s.closed:
+	default:
+		close(s.closed)
+	}
+	s.mu.Unlock()
+	<-s.done
+	return nil
+}
+
+// Done is closed when the session has ended for good.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// isClosed tells whether Close was called.
+func (s *Session) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// errorLocked words an error of this session.
+func (s *Session) errorLocked(op string, cause error) *Error {
+	return &Error{Op: op, Target: s.cfg.TargetName, Portal: s.portal, Err: cause}
+}
+
+func (s *Session) error(op string, cause error) *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errorLocked(op, cause)
+}
+
+// SessionStatus is a snapshot of a session for people to look at.
+type SessionStatus struct {
+	State       SessionState
+	Since       time.Time // of State
+	Reason      error     // why it is not LoggedIn, or why it last was not; nil if it always was
+	Target      string
+	Portal      string // in use, or last used
+	Portals     []string
+	Reconnects  int       // logins after the first
+	NextAttempt time.Time // of a login; zero when none is planned
+	Waiting     int       // commands that wait to be sent
+	Params      Params
+	Stats       Stats
+}
+
+// Status tells how the session does.
+func (s *Session) Status() SessionStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return SessionStatus{
+		State:       s.state,
+		Since:       s.since,
+		Reason:      s.reason,
+		Target:      s.cfg.TargetName,
+		Portal:      s.portal,
+		Portals:     s.cfg.Portals,
+		Reconnects:  s.reconnects,
+		NextAttempt: s.nextAttempt,
+		Waiting:     s.pending.len,
+		Params:      s.params,
+		Stats:       s.stats.snapshot(),
+	}
+}

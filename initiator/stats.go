@@ -1,0 +1,32 @@
+package initiator
+
+import "sync/atomic"
+
+// Stats counts what a session sent and received, as `iscsiadm -m session -s`
+// does.
+type Stats struct {
+	TxOctets, RxOctets int64 // bytes of all PDUs after the login
+
+	// PDUs sent.
+	NOPOut, Commands, TaskMgmt, Text, DataOut, Logout int64
+	// PDUs received.
+	NOPIn, Responses, TaskMgmtResponses, TextResponses, DataIn, LogoutResponses, R2T, Async, Rejects int64
+
+	DigestErrors int64
+	Timeouts     int64
+}
+
+// counters are the session's own. Those of Stats are guarded by Session.mu,
+// the others count where no lock is held.
+type counters struct {
+	Stats
+	txOctets, rxOctets, digestErrors, timeouts atomic.Int64
+}
+
+// snapshot returns all counts. Session.mu is held.
+func (c *counters) snapshot() Stats {
+	s := c.Stats
+	s.TxOctets, s.RxOctets = c.txOctets.Load(), c.rxOctets.Load()
+	s.DigestErrors, s.Timeouts = c.digestErrors.Load(), c.timeouts.Load()
+	return s
+}

@@ -1,0 +1,202 @@
+package initiator
+
+import (
+	"sync"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/pdu"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// taskKind is the request that a task sends.
+type taskKind uint8
+
+const (
+	kindCommand taskKind = iota // SCSI Command
+	kindTaskMgmt
+	kindText
+	kindPing // NOP-Out
+	kindLogout
+)
+
+// immediate tells whether the request is sent for immediate delivery: it
+// passes a closed command window and consumes no CmdSN (RFC 7143, Section
+// 4.2.2.1).
+func (k taskKind) immediate() bool { return k != kindCommand && k != kindText }
+
+// taskState is where a task stands. Only Session methods named ...Locked
+// change it.
+//
+//	       submit           gather            response, abort
+//	idle ─────────► pending ───────► sent ──────────────────────► ended
+//	                  ▲                │                            ▲
+//	                  └────────────────┘                            │
+//	                  connection ended: commands are sent again,    │
+//	                  everything else ends ─────────────────────────┘
+//	                  text goes on in the same task
+//
+// A pending task ends too when its caller gives up or the session closes.
+type taskState uint8
+
+const (
+	taskIdle taskState = iota
+	taskPending
+	taskSent
+	taskEnded
+)
+
+// maxBursts bounds the sequences of Data-Out PDUs that one command can have to
+// send: one unsolicited and as many R2Ts as the login offers to take at once.
+const maxBursts = 1 + 8
+
+// burst is a sequence of Data-Out PDUs: unsolicited, or what an R2T asks for.
+type burst struct {
+	lun      [8]byte
+	ttt      uint32
+	off, end int // bytes within the command's data
+	dataSN   uint32
+}
+
+// task is one request that expects an answer, from its submission to its end.
+// The submitter owns it before submission and after done; in between its
+// fields are guarded by Session.mu, except that the reader and the writer of
+// the connection use its memory while they hold a pin.
+type task struct {
+	kind taskKind
+	// internal tasks are the session's own: they are sent while the session
+	// recovers and those of callers wait.
+	internal bool
+
+	// SCSI commands.
+	lun         scsi.LUN
+	cdb         scsi.CDB
+	read, write bool
+	// noReplay forbids to send the command again after the connection that
+	// carried it ended without an answer.
+	noReplay bool
+	// exact commands transfer all of data or fail.
+	exact   bool
+	timeout time.Duration // without progress
+	data    vector        // memory of the caller: source of a write, destination of a read
+
+	// Task management, text, ping.
+	function pdu.TaskMgmtFunction
+	refTag   uint32
+	refCmdSN uint32
+	reason   pdu.LogoutReason
+	ttt      uint32
+	payload  []byte // outgoing text
+
+	// Progress, guarded by Session.mu.
+	state     taskState
+	pins      int  // the writer's and the reader's hold on data
+	abandoned bool // the caller gave up: ends with the abort's answer
+	itt       uint32
+	cmdSN     uint32
+	sentAt    time.Time // last progress
+	lostAt    time.Time // when a connection first ended under it
+	bursts    [maxBursts]burst
+	nbursts   int
+	r2tSN     uint32 // expected next
+	dataSN    uint32 // expected next
+	received  int    // bytes of data
+	ranges    []byteRange
+
+	// Result, valid after done.
+	err      error
+	response pdu.ResponseCode
+	status   scsi.Status
+	sense    scsi.Sense
+	residual pdu.Residual
+	result   uint8  // of task management and logout
+	answer   []byte // incoming text
+
+	prev, next *task // in the one taskList that holds it
+	list       *taskList
+	done       chan struct{} // one token when the task has ended and its memory is free
+}
+
+// taskPool recycles tasks. A task returns to it only from its submitter and
+// after its end, so that nothing of the session still points at it.
+var taskPool = sync.Pool{New: func() any { return &task{done: make(chan struct{}, 1)} }}
+
+func newTask(kind taskKind) *task {
+	t := taskPool.Get().(*task)
+	t.kind = kind
+	return t
+}
+
+// release gives an ended task back.
+func (t *task) release() {
+	*t = task{done: t.done, ranges: t.ranges[:0]}
+	taskPool.Put(t)
+}
+
+// unpinLocked gives up one hold on the task's memory. It is the last thing done
+// with the task: the submitter may have it back now.
+func (t *task) unpinLocked() {
+	t.pins--
+	if t.pins == 0 && t.state == taskEnded {
+		t.done <- struct{}{}
+	}
+}
+
+// restart forgets what an earlier transmission achieved.
+func (t *task) restart() {
+	t.nbursts, t.r2tSN, t.dataSN, t.received = 0, 0, 0, 0
+	t.ranges = t.ranges[:0]
+}
+
+// pushBurst adds a sequence of Data-Out PDUs to be sent. It is false when
+// there are more than the login allows.
+func (t *task) pushBurst(b burst) bool {
+	if t.nbursts == maxBursts {
+		return false
+	}
+	t.bursts[t.nbursts] = b
+	t.nbursts++
+	return true
+}
+
+// popBurst drops the first burst, which has been sent.
+func (t *task) popBurst() {
+	copy(t.bursts[:], t.bursts[1:t.nbursts])
+	t.nbursts--
+}
+
+// taskList is a queue of tasks; a task is in one list at most.
+type taskList struct {
+	head, tail *task
+	len        int
+}
+
+func (l *taskList) pushBack(t *task) {
+	t.list, t.prev, t.next = l, l.tail, nil
+	if l.tail != nil {
+		l.tail.next = t
+	} else {
+		l.head = t
+	}
+	l.tail = t
+	l.len++
+}
+
+// remove takes the task out of its list, if it is in one.
+func (t *task) remove() {
+	l := t.list
+	if l == nil {
+		return
+	}
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		l.head = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	} else {
+		l.tail = t.prev
+	}
+	l.len--
+	t.list, t.prev, t.next = nil, nil, nil
+}

@@ -1,0 +1,110 @@
+package initiator
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/pdu"
+)
+
+// watch ends the connection when the target is silent or a command makes no
+// progress. Any byte that arrives is a sign of life; a ping goes out only when
+// none did for NoopInterval.
+func (c *conn) watch() {
+	w := watchdog{c: c, heard: time.Now()}
+	tick := time.NewTicker(w.interval())
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			if err := w.check(now); err != nil {
+				c.fail(err)
+			}
+		case <-c.down:
+			return
+		}
+	}
+}
+
+// watchdog is owned by the goroutine of watch.
+type watchdog struct {
+	c      *conn
+	rx     int64     // octets received at the last look
+	heard  time.Time // when they were seen to grow
+	ping   *task     // waits for its answer, or did
+	pinged time.Time // zero when heard is later
+}
+
+// interval is how often to look: often enough for the shortest timeout.
+func (w *watchdog) interval() time.Duration {
+	cfg := &w.c.s.cfg
+	shortest := min(cfg.CommandTimeout, cfg.FlushTimeout, cfg.NoopTimeout)
+	if cfg.NoopInterval > 0 {
+		shortest = min(shortest, cfg.NoopInterval)
+	}
+	return min(max(shortest/4, 10*time.Millisecond), time.Second)
+}
+
+func (w *watchdog) check(now time.Time) error {
+	if rx := w.c.s.stats.rxOctets.Load(); rx != w.rx {
+		w.rx, w.heard, w.pinged = rx, now, time.Time{}
+	}
+	if err := w.checkSilence(now); err != nil {
+		return err
+	}
+	return w.checkTasks(now)
+}
+
+func (w *watchdog) checkSilence(now time.Time) error {
+	cfg := &w.c.s.cfg
+	switch {
+	case cfg.NoopInterval < 0:
+	case !w.pinged.IsZero():
+		if silent := now.Sub(w.pinged); silent >= cfg.NoopTimeout {
+			w.c.s.stats.timeouts.Add(1)
+			return fmt.Errorf("%w: no answer to a ping for %v", ErrTimeout, cfg.NoopTimeout)
+		}
+	case now.Sub(w.heard) >= cfg.NoopInterval:
+		w.sendPing()
+		w.pinged = now
+	}
+	return nil
+}
+
+// sendPing asks for a sign of life. Nobody waits for the answer itself; a ping
+// that stayed without one gives its tag back.
+func (w *watchdog) sendPing() {
+	s := w.c.s
+	if w.ping != nil {
+		s.mu.Lock()
+		s.endLocked(w.ping, nil)
+		s.mu.Unlock()
+	}
+	w.ping = &task{kind: kindPing, ttt: pdu.ReservedTag, done: make(chan struct{}, 1)}
+	// It cannot be refused but by a session that is ending. The flusher sends
+	// it: a watchdog must not wait for a socket.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refusalLocked(w.ping) == nil {
+		w.ping.state = taskPending
+		s.queueLocked(w.ping)
+		w.c.wake()
+	}
+}
+
+// checkTasks looks for a command without progress.
+func (w *watchdog) checkTasks(now time.Time) error {
+	s := w.c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	s.slots.all(func(t *task) {
+		if t.kind == kindCommand && t.timeout > 0 && t.pins == 0 && now.Sub(t.sentAt) >= t.timeout {
+			err = fmt.Errorf("%w: %v of LUN %v made no progress for %v", ErrTimeout, t.cdb, t.lun, t.timeout)
+		}
+	})
+	if err != nil {
+		s.stats.timeouts.Add(1)
+	}
+	return err
+}
