@@ -1,0 +1,112 @@
+package mounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is how a mount answers.
+type State int
+
+// The states of a mount.
+const (
+	Live        State = iota // it answers, or lets only its own user ask
+	Dead                     // its daemon is gone
+	Unanswering              // its daemon is there and does not answer
+)
+
+// String returns the state's name, as status prints it.
+func (s State) String() string {
+	switch s {
+	case Live:
+		return "live"
+	case Dead:
+		return "dead"
+	case Unanswering:
+		return "unanswering"
+	default:
+		return fmt.Sprintf("unknown(%d)", int(s))
+	}
+}
+
+// probeVariable holds, in the child, the path to ask.
+const probeVariable = "_ISCSIFS_PROBE"
+
+// reapTime is how long a killed child may take to go. One that the kernel
+// does not let go is left to init.
+const reapTime = time.Second
+
+// init makes a child of Probe of this process, whatever program it is. Its
+// exit status is the errno.
+func init() {
+	path, child := os.LookupEnv(probeVariable)
+	if !child {
+		return
+	}
+	// Without FORCE_SYNC the kernel would answer from its cache for a dead daemon.
+	var stat unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_FORCE_SYNC, unix.STATX_MODE, &stat)
+	var errno unix.Errno
+	errors.As(err, &errno)
+	os.Exit(int(errno))
+}
+
+// Probe asks the mount for its root directory's attributes and says how it
+// answers, within timeout. It is a child process that asks, because a daemon that
+// has read a request and does not answer holds the asking process beyond the reach
+// of SIGKILL, so that even exit hangs. root asks as the mount's user: others are
+// refused without allow_other.
+func (m Mount) Probe(ctx context.Context, timeout time.Duration) (State, error) {
+	child := m.prober()
+	if err := child.Start(); err != nil {
+		return Live, fmt.Errorf("cannot ask the mount %s: starting a child process: %w", m.Point, err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- child.Wait() }()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	select {
+	case err := <-exited:
+		return m.answer(child, err)
+	case <-ctx.Done():
+		_ = child.Process.Kill() // it may just have gone
+		select {
+		case <-exited:
+		case <-time.After(reapTime):
+		}
+		return Unanswering, nil
+	}
+}
+
+func (m Mount) prober() *exec.Cmd {
+	child := exec.Command("/proc/self/exe") // the link works where the binary was replaced, too
+	child.Env = []string{probeVariable + "=" + m.Point}
+	child.Dir = "/"
+	if os.Geteuid() == 0 && m.UserID != 0 {
+		child.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+			Uid: uint32(m.UserID), Gid: uint32(m.GroupID), NoSetGroups: true,
+		}}
+	}
+	return child
+}
+
+// answer reads the child's exit status.
+func (m Mount) answer(child *exec.Cmd, err error) (State, error) {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return Live, fmt.Errorf("cannot ask the mount %s: the child process: %w", m.Point, err)
+	}
+	switch unix.Errno(child.ProcessState.ExitCode()) {
+	case unix.ENOTCONN, unix.ECONNABORTED:
+		return Dead, nil
+	default:
+		return Live, nil
+	}
+}
