@@ -54,8 +54,13 @@ func (h *host) startTGT() *tgt.Daemon {
 // tgt's values for RFC 7143's keys.
 func (h *host) serve(settings map[string]string, disks ...disk) *served {
 	h.t.Helper()
+	return h.serveAs(targetIQN, settings, disks...)
+}
+
+func (h *host) serveAs(iqn string, settings map[string]string, disks ...disk) *served {
+	h.t.Helper()
 	d := h.startTGT()
-	target, err := d.AddTarget(targetIQN, settings)
+	target, err := d.AddTarget(iqn, settings)
 	if err != nil {
 		h.t.Fatal(err)
 	}
