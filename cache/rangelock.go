@@ -12,6 +12,7 @@ import (
 type rangeLock struct {
 	mu          sync.Mutex
 	first, last *lockedRange // the queue, held and waiting, in order of arrival
+	spare       sync.Pool    // of *lockedRange
 }
 
 // lockedRange is an entry of the queue. It belongs to whoever called lock,
@@ -23,13 +24,12 @@ type lockedRange struct {
 	prev, next *lockedRange
 }
 
-var lockedRanges = sync.Pool{New: func() any {
-	return &lockedRange{granted: make(chan struct{}, 1)}
-}}
-
 // lock waits for the range [start, end) and returns what unlock takes.
 func (l *rangeLock) lock(ctx context.Context, start, end int64) (*lockedRange, error) {
-	r := lockedRanges.Get().(*lockedRange)
+	r, ok := l.spare.Get().(*lockedRange)
+	if !ok {
+		r = &lockedRange{granted: make(chan struct{}, 1)}
+	}
 	r.start, r.end = start, end
 	l.mu.Lock()
 	l.enqueue(r)
@@ -78,7 +78,7 @@ func (l *rangeLock) unlock(r *lockedRange) {
 	default:
 	}
 	*r = lockedRange{granted: r.granted}
-	lockedRanges.Put(r)
+	l.spare.Put(r)
 }
 
 // remove unlinks r. l.mu is held.

@@ -15,12 +15,17 @@ import (
 // buffer of its own; all the rest goes straight to or from the caller's memory.
 // An access within one block has a head only.
 type span struct {
-	start, end int64  // the blocks touched, in bytes
-	p          []byte // the caller's memory
-	skip       int    // bytes of the first block before p
-	head, tail []byte // buffers of one block; nil = that edge is aligned
+	start, end int64 // the blocks touched, in bytes
+	skip       int   // bytes of the first block before p
+	head, tail edge  // zero = aligned
 	bufs       [][]byte
 	array      [3][]byte // backs bufs
+}
+
+// edge is a block that the access covers in part.
+type edge struct {
+	block []byte // the whole of it, from the pool
+	part  []byte // what lies in it of p
 }
 
 var spans = sync.Pool{New: func() any { return new(span) }}
@@ -31,91 +36,69 @@ func newSpan(p []byte, off int64, blockSize int) *span {
 	s := spans.Get().(*span)
 	mask := int64(blockSize) - 1
 	end := off + int64(len(p))
-	s.p, s.start, s.end = p, off&^mask, (end+mask)&^mask
+	s.start, s.end = off&^mask, (end+mask)&^mask
 	s.skip = int(off - s.start)
 	s.bufs = s.array[:0]
-	middle := p
-	if s.skip > 0 || s.end-s.start == int64(blockSize) && s.end != end {
-		s.head = getBuffer(blockSize)
-		s.bufs = append(s.bufs, s.head)
-		middle = middle[min(len(middle), blockSize-s.skip):]
+	if s.skip > 0 || len(p) < blockSize {
+		n := min(len(p), blockSize-s.skip)
+		s.head = edge{getBuffer(blockSize), p[:n]}
+		s.bufs = append(s.bufs, s.head.block)
+		p = p[n:]
 	}
-	if over := len(middle) & (blockSize - 1); over > 0 {
-		s.tail = getBuffer(blockSize)
-		middle = middle[:len(middle)-over]
+	whole := len(p) &^ (blockSize - 1)
+	if whole > 0 {
+		s.bufs = append(s.bufs, p[:whole])
 	}
-	if len(middle) > 0 {
-		s.bufs = append(s.bufs, middle)
-	}
-	if s.tail != nil {
-		s.bufs = append(s.bufs, s.tail)
+	if whole < len(p) {
+		s.tail = edge{getBuffer(blockSize), p[whole:]}
+		s.bufs = append(s.bufs, s.tail.block)
 	}
 	return s
 }
 
 func (s *span) free() {
-	for _, edge := range [][]byte{s.head, s.tail} {
-		if edge != nil {
-			putBuffer(edge)
-		}
+	if s.head.block != nil {
+		putBuffer(s.head.block)
+	}
+	if s.tail.block != nil {
+		putBuffer(s.tail.block)
 	}
 	*s = span{}
 	spans.Put(s)
 }
 
 // aligned tells whether the access consists of whole blocks.
-func (s *span) aligned() bool { return s.head == nil && s.tail == nil }
-
-// headPart and tailPart are the parts of p that lie in the edge blocks.
-func (s *span) headPart() []byte { return s.p[:min(len(s.p), len(s.head)-s.skip)] }
-
-func (s *span) tailPart() []byte {
-	return s.p[len(s.p)-len(s.p[s.headLen():])&(len(s.tail)-1):]
-}
-
-func (s *span) headLen() int {
-	if s.head == nil {
-		return 0
-	}
-	return len(s.headPart())
-}
+func (s *span) aligned() bool { return s.head.block == nil && s.tail.block == nil }
 
 // fetchEdges reads the edge blocks from dev.
 func (s *span) fetchEdges(ctx context.Context, dev Device) error {
-	if s.head != nil {
-		if err := readBlock(ctx, dev, s.head, s.start); err != nil {
+	if s.head.block != nil {
+		if err := readBlock(ctx, dev, s.head.block, s.start); err != nil {
 			return err
 		}
 	}
-	if s.tail == nil {
+	if s.tail.block == nil {
 		return nil
 	}
-	return readBlock(ctx, dev, s.tail, s.end-int64(len(s.tail)))
+	return readBlock(ctx, dev, s.tail.block, s.end-int64(len(s.tail.block)))
 }
 
+// readBlock reads one block. Its span is there for the memory of the vector.
 func readBlock(ctx context.Context, dev Device, block []byte, off int64) error {
-	one := spans.Get().(*span)
-	defer one.free()
-	one.bufs = append(one.array[:0], block)
-	return dev.ReadvAt(ctx, one.bufs, off)
+	s := spans.Get().(*span)
+	defer s.free()
+	s.bufs = append(s.array[:0], block)
+	return dev.ReadvAt(ctx, s.bufs, off)
 }
 
 // patchEdges puts the caller's bytes into the edge blocks.
 func (s *span) patchEdges() {
-	if s.head != nil {
-		copy(s.head[s.skip:], s.headPart())
-	}
-	if s.tail != nil {
-		copy(s.tail, s.tailPart())
-	}
+	copy(s.head.block[min(s.skip, len(s.head.block)):], s.head.part)
+	copy(s.tail.block, s.tail.part)
 }
 
 // copyEdges puts the edge blocks' bytes into the caller's memory.
 func (s *span) copyEdges() {
-	if s.head != nil {
-		copy(s.headPart(), s.head[s.skip:])
-	}
-	if s.tail != nil {
-		copy(s.tailPart(), s.tail)
-	}
+	copy(s.head.part, s.head.block[min(s.skip, len(s.head.block)):])
+	copy(s.tail.part, s.tail.block)
 }

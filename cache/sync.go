@@ -8,14 +8,14 @@ import (
 // syncState says which writes the target has made durable. Writes are counted
 // as they end, so a number stands for all writes up to it:
 //
-//	0 ───────── synced ─────────── ended
-//	  durable            GOOD, may
-//	                     yet be lost
+//	0 ───── synced ───── suspect ───── ended
+//	 settled    │  may be    │   GOOD     │
+//	            │  lost      │            │
 type syncState struct {
 	ended    uint64   // writes that the target has answered GOOD
-	synced   uint64   // of these, the ones that are settled: durable or reported lost
-	epoch    uint64   // of the Device when the writes after synced were made
-	lost     bool     // the writes after synced span epochs: some may be gone
+	synced   uint64   // the ones that are settled: durable, or reported as lost
+	suspect  uint64   // the ones that the Device's epoch has changed after
+	epoch    uint64   // of the Device before the last write
 	failures uint64   // Syncs that failed
 	running  *syncing // the command in flight; nil = none
 }
@@ -28,15 +28,21 @@ type syncing struct {
 	err  error
 }
 
+// observe takes note of the Device's epoch: if it is not that of the last
+// write, all writes so far are suspect.
+func (s *syncState) observe(epoch uint64) {
+	if s.epoch != epoch {
+		s.suspect = s.ended
+	}
+	s.epoch = epoch
+}
+
 // noteWrite counts a write that ended; epoch is the Device's from before it was
 // sent.
 func (v *Volume) noteWrite(epoch uint64) {
 	v.sync.Lock()
 	defer v.sync.Unlock()
-	if v.sync.ended > v.sync.synced && v.sync.epoch != epoch {
-		v.sync.lost = true
-	}
-	v.sync.epoch = epoch
+	v.sync.observe(epoch)
 	v.sync.ended++
 }
 
@@ -93,43 +99,41 @@ func (v *Volume) Sync(ctx context.Context) error {
 // when it is called, and not when it returns.
 func (v *Volume) lead(ctx context.Context) error {
 	run := &syncing{upTo: v.sync.ended, done: make(chan struct{})}
-	epoch := v.sync.epoch
 	v.sync.running = run
 	v.sync.Unlock()
 
 	err := v.dev.Sync(ctx)
-	// The epoch is read after the answer: a reset before the command was
-	// carried out shows by then.
-	now := v.dev.Epoch()
+	// The epoch is read after the answer: a reset that came before the
+	// command was carried out shows by then.
+	epoch := v.dev.Epoch()
 
 	v.sync.Lock()
 	v.sync.running = nil
-	run.err = v.settle(run.upTo, err, v.sync.lost || now != epoch)
+	v.sync.observe(epoch)
+	run.err = v.sync.settle(run.upTo, err)
 	v.sync.Unlock()
 	close(run.done)
+	v.stats.syncs.Add(1)
 	if run.err != nil && !canceled(run.err) {
 		v.log.Error().Err(run.err).Msg("cannot synchronize")
 	}
 	return run.err
 }
 
-// settle takes the end of a SYNCHRONIZE CACHE into account: what it was sent
-// for, how it ended, and whether writes may have been lost. v.sync is held.
-func (v *Volume) settle(upTo uint64, err error, lost bool) error {
-	v.stats.syncs.Add(1)
-	if err != nil {
-		if !canceled(err) {
-			v.sync.failures++
+// settle takes into account how a SYNCHRONIZE CACHE ended that was sent for the
+// writes up to upTo, and returns what becomes of Sync. An error leaves them
+// unsettled.
+func (s *syncState) settle(upTo uint64, err error) error {
+	if err == nil {
+		if s.suspect > s.synced {
+			err = ErrLost
 		}
-		return err
+		s.synced = upTo
 	}
-	v.sync.synced = upTo
-	v.sync.lost = false
-	if lost {
-		v.sync.failures++
-		return ErrLost
+	if err != nil && !canceled(err) {
+		s.failures++
 	}
-	return nil
+	return err
 }
 
 func canceled(err error) bool {

@@ -1,0 +1,33 @@
+//go:build !race
+
+package cache
+
+import "testing"
+
+// TestNoAllocations is left out under the race detector, which makes pools
+// forget on purpose.
+func TestNoAllocations(t *testing.T) {
+	disk := newFakeDisk(t, 4096, 64)
+	v := New(disk, Options{})
+	ctx, p := t.Context(), make([]byte, 64<<10)
+	vec := make([][]byte, 0, 4)
+	for name, do := range map[string]func() error{
+		"ReadAt":            func() error { _, err := v.ReadAt(ctx, p, 4096); return err },
+		"WriteAt":           func() error { _, err := v.WriteAt(ctx, p, 4096); return err },
+		"WriteAt unaligned": func() error { _, err := v.WriteAt(ctx, p, 1000); return err },
+		"Zero":              func() error { return v.Zero(ctx, 4096, 65536) },
+		"Read": func() error {
+			vec, err := v.Read(ctx, 5000, 5000, vec)
+			v.Release(vec)
+			return err
+		},
+	} {
+		if n := testing.AllocsPerRun(200, func() {
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEndOfDisk(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	v := New(disk, Options{})
+	ctx := t.Context()
+	const size = 8 * 512
+	for _, c := range []struct {
+		off  int64
+		n    int
+		done int
+		err  error
+	}{
+		{size - 512, 512, 512, nil},
+		{size - 100, 100, 100, nil},
+		{size - 100, 101, 100, ErrEnd},
+		{size, 1, 0, ErrEnd},
+		{size + 4096, 1, 0, ErrEnd},
+		{-1, 1, 0, ErrRange},
+		{0, 0, 0, nil},
+	} {
+		if n, err := v.WriteAt(ctx, make([]byte, c.n), c.off); n != c.done || err != c.err {
+			t.Errorf("write of %d at %d: %d, %v; want %d, %v", c.n, c.off, n, err, c.done, c.err)
+		}
+		want := map[error]error{ErrEnd: io.EOF}[c.err]
+		if c.err == ErrRange {
+			want = ErrRange
+		}
+		if n, err := v.ReadAt(ctx, make([]byte, c.n), c.off); n != c.done || err != want {
+			t.Errorf("read of %d at %d: %d, %v; want %d, %v", c.n, c.off, n, err, c.done, want)
+		}
+		vec, err := v.Read(ctx, c.off, c.n, nil)
+		if got := len(bytes.Join(vec, nil)); got != c.done || err != nil {
+			t.Errorf("Read of %d at %d: %d, %v; want %d", c.n, c.off, got, err, c.done)
+		}
+		v.Release(vec)
+	}
+	if err := v.Zero(ctx, size-1, 2); err != ErrRange {
+		t.Errorf("zeroing past the end: %v", err)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	disk.readOnly = true
+	v := New(disk, Options{})
+	if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != ErrReadOnly {
+		t.Errorf("write: %v", err)
+	}
+}
+
+func TestErrorsPassThrough(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	disk.faults = 1
+	v := New(disk, Options{})
+	before := v.ModTime()
+	if n, err := v.WriteAt(t.Context(), make([]byte, 512), 0); n != 0 || err != errFault {
+		t.Errorf("write: %d, %v", n, err)
+	}
+	if _, err := v.ReadAt(t.Context(), make([]byte, 512), 0); err != errFault {
+		t.Errorf("read: %v", err)
+	}
+	if vec, err := v.Read(t.Context(), 0, 512, nil); vec != nil || err != errFault {
+		t.Errorf("Read: %v, %v", vec, err)
+	}
+	if v.Unsynced() || v.Failures() != 0 || !v.ModTime().Equal(before) {
+		t.Error("a write that failed counts as written")
+	}
+}
+
+func TestZeroUnaligned(t *testing.T) {
+	disk := newFakeDisk(t, 4096, 1024) // several pieces
+	for i := range disk.data {
+		disk.data[i] = 0xff
+	}
+	v := New(disk, Options{})
+	const from, n = 1000, 3<<20 + 17
+	if err := v.Zero(t.Context(), from, n); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range disk.snapshot() {
+		if zero := i >= from && i < from+n; (b == 0) != zero {
+			t.Fatalf("byte %d is %#x", i, b)
+		}
+	}
+}
+
+// TestWaitingWriterGivesUp ends a writer that waits for another one's block.
+func TestWaitingWriterGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8)
+		release := make(chan struct{})
+		disk.onWrite = func() { <-release }
+		v := New(disk, Options{})
+		go v.WriteAt(t.Context(), make([]byte, 512), 0)
+		synctest.Wait()
+
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error)
+		go func() { _, err := v.WriteAt(ctx, make([]byte, 1), 5); failed <- err }()
+		third := make(chan error, 1)
+		go func() { _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); third <- err }()
+		synctest.Wait()
+		cancel()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Errorf("the waiting writer got %v", err)
+		}
+		synctest.Wait()
+		select {
+		case <-third:
+			t.Error("the third writer overtook the first")
+		default:
+		}
+		close(release)
+		if err := <-third; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	v := New(disk, Options{})
+	mustWrite(t, v)
+	if err := v.Close(t.Context()); err != nil || disk.syncs.Load() != 1 {
+		t.Errorf("close: %v after %d syncs", err, disk.syncs.Load())
+	}
+	if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != ErrClosed {
+		t.Errorf("write after close: %v", err)
+	}
+	if _, err := v.ReadAt(t.Context(), make([]byte, 512), 0); err != ErrClosed {
+		t.Errorf("read after close: %v", err)
+	}
+}
+
+func TestStats(t *testing.T) {
+	v := New(newFakeDisk(t, 512, 8), Options{})
+	mustWrite(t, v)
+	if _, err := v.ReadAt(t.Context(), make([]byte, 100), 7); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := Stats{Reads: 1, Writes: 1, Syncs: 1, ReadBytes: 100, WrittenBytes: 512}
+	if got := v.Stats(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func mustWrite(t *testing.T, v *Volume) {
+	t.Helper()
+	if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != nil {
+		t.Fatal(err)
+	}
+}
