@@ -1,0 +1,55 @@
+// Package initiator is an iSCSI initiator in user space, as described in RFC
+// 7143, at error recovery level 0: it logs in to targets and reads and writes
+// their disks, without the kernel's initiator and without privileges.
+//
+// # Use
+//
+// [Discover] asks a portal for its targets. [Login] opens a [Session] with one of
+// them, [Session.LUNs] lists its logical units, and [Session.OpenDisk] opens one
+// as a [Disk], which reads and writes whole blocks:
+//
+//	session, err := initiator.Login(ctx, initiator.Config{
+//		InitiatorName: "iqn.2026-11.org.example:host1",
+//		TargetName:    "iqn.2026-11.org.example:backup",
+//		Portals:       []string{"192.0.2.7:3260"},
+//	})
+//	disk, err := session.OpenDisk(ctx, scsi.PeripheralLUN(0))
+//	n, err := disk.ReadAt(ctx, buf, 0)
+//
+// # Memory
+//
+// A buffer handed to a Disk is read from, or written to, by the connection
+// itself, without a copy. It belongs to the disk until the method returns, which
+// it does only when neither the target nor the connection can touch the buffer
+// any more. When a context ends, the command is aborted at the target first; that
+// takes as long as the target takes to answer, at most Config.NoopTimeout.
+//
+// # Lost connections
+//
+// A session outlives its connections. When one ends, for whatever reason, the
+// session logs in again with the same identity until it succeeds or is closed.
+// Meanwhile commands wait; after Config.ReplacementTimeout they fail with
+// [ErrSessionLost]. After the login each open disk is proven to be the logical
+// unit that it was, see [ErrIdentity]; then the commands that were unanswered are
+// sent again, in their order, before those that were not sent yet. If a write was
+// unanswered, a LOGICAL UNIT RESET goes before: a target may still execute what
+// it had received on the old connection.
+//
+// What a target answered GOOD for is durable only after [Disk.Sync]. A target that
+// restarts may lose it before; [Disk.Epoch] tells.
+//
+// # Errors
+//
+// All errors are of type [*Error]: what failed, at which target, portal and LUN,
+// and why. Unit attentions, BUSY and TASK SET FULL are not errors: the command is
+// sent again. [Error.Errno] maps the rest to error numbers.
+//
+// # Structure
+//
+//	Discover, Login ── connect.go, login.go, keys.go, chap.go …: up to the full feature phase
+//	Session ────────── session.go, recover.go: states; submit.go, window.go: the queue
+//	  conn ─────────── send.go, receive.go, dispatch.go, watchdog.go: one connection
+//	Disk ───────────── disk*.go, command.go: SCSI commands and their retries
+//
+// The PDUs are in package pdu, the SCSI commands and their data in package scsi.
+package initiator
