@@ -1,0 +1,248 @@
+package target
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// LUN is a direct-access block device. It may be used by several targets. Its
+// methods may be called from any goroutine.
+type LUN struct {
+	LUNAttributes
+	number *uint64
+
+	mu     sync.Mutex
+	medium *volatile
+	// Pending unit attentions of each I_T nexus, oldest first.
+	nexuses map[*session][]asc
+	tasks   map[*task]struct{} // ready but held before their execution
+}
+
+// LUNAttributes are what a LUN says about itself. They are set by options and
+// do not change while a target runs.
+type LUNAttributes struct {
+	BlockSize                         int // bytes
+	Vendor, Product, Revision, Serial string
+	NAA                               string // 32 or 16 hex digits; "-": no NAA designator
+	Thin                              bool   // LBPME, UNMAP, WRITE SAME with UNMAP
+	ReadZeroes                        bool   // LBPRZ; without it unmapped blocks read as 0xA5
+	WriteProtected                    bool
+	WriteCache                        bool // WCE
+	DeviceType                        byte
+	Limits                            BlockLimits
+	Form                              AddressForm
+	NoCachingPage                     bool
+	NoSynchronize                     bool // SYNCHRONIZE CACHE is not supported
+}
+
+// BlockLimits are the fields of VPD page B0h (SBC-3, Section 6.5.3), in blocks
+// unless said otherwise; 0: not reported.
+type BlockLimits struct {
+	OptimalGranularity, MaxTransfer, OptimalTransfer uint32
+	MaxUnmap, MaxUnmapDescriptors                    uint32
+	UnmapGranularity, UnmapAlignment                 uint32
+	MaxWriteSame                                     uint64
+	NonZeroWriteSame                                 bool // WSNZ: 0 blocks do not mean "to the end"
+}
+
+// NewMemoryLUN returns a LUN in memory, full of zeroes, whose memory grows as
+// it is written. size and blockSize are in bytes.
+func NewMemoryLUN(size int64, blockSize int, options ...Option) *LUN {
+	return newLUN(newMemory(size), blockSize, options)
+}
+
+// NewFileLUN returns a LUN in a file, which is opened, or made with that size
+// when it does not exist; size 0 takes the size of the file.
+func NewFileLUN(path string, size int64, blockSize int, options ...Option) (*LUN, error) {
+	f, err := openFile(path, size)
+	if err != nil {
+		return nil, err
+	}
+	return newLUN(f, blockSize, options), nil
+}
+
+func newLUN(b backing, blockSize int, options []Option) *LUN {
+	l := &LUN{
+		LUNAttributes: LUNAttributes{
+			BlockSize: blockSize,
+			Vendor:    "ISCSIFS",
+			Product:   "TEST DISK",
+			Revision:  "1",
+			Limits:    BlockLimits{MaxTransfer: uint32(maxTransfer / 4 / blockSize)},
+		},
+		nexuses: map[*session][]asc{},
+		tasks:   map[*task]struct{}{},
+	}
+	for _, o := range options {
+		o(l)
+	}
+	l.medium = &volatile{backing: b, caching: l.WriteCache}
+	return l
+}
+
+func (l *LUN) validate() error {
+	if l.BlockSize < 512 || l.BlockSize&(l.BlockSize-1) != 0 {
+		return fmt.Errorf("block size %d is not a power of two from 512 on", l.BlockSize)
+	}
+	if size := l.medium.size(); size <= 0 || size%int64(l.BlockSize) != 0 {
+		return fmt.Errorf("size %d is not a multiple of the block size %d", size, l.BlockSize)
+	}
+	return nil
+}
+
+// Size returns the capacity in bytes.
+func (l *LUN) Size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.medium.size()
+}
+
+// SetSize changes the capacity and tells every I_T nexus with the unit
+// attention 2A/09.
+func (l *LUN) SetSize(size int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.medium.resize(size); err != nil {
+		return err
+	}
+	l.alarm(ascCapacityChanged)
+	return nil
+}
+
+// ReadAt reads the medium behind the target's back.
+func (l *LUN) ReadAt(p []byte, off int64) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(p), l.medium.read(p, off)
+}
+
+// WriteAt writes the medium behind the target's back, durably.
+func (l *LUN) WriteAt(p []byte, off int64) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(p), l.medium.write(p, off, true)
+}
+
+// PowerCut throws away what was written and not synchronized, if the LUN has a
+// write cache, and queues the unit attention 29/01 for every I_T nexus.
+func (l *LUN) PowerCut() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alarm(ascPowerOn)
+	return l.medium.lose()
+}
+
+// Close closes the backing file.
+func (l *LUN) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.medium.close()
+}
+
+// PowerCut cuts all connections and the power of all LUNs.
+func (t *Target) PowerCut() error {
+	t.CutConnections()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.sessions {
+		s.end()
+	}
+	for _, n := range t.nodes {
+		for _, l := range n.luns {
+			for _, k := range l.queued() {
+				k.abort()
+			}
+			if err := l.PowerCut(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// AddLUN adds a LUN to the first target node and tells its sessions with the
+// unit attention 3F/0E.
+func (t *Target) AddLUN(number uint64, l *LUN) error {
+	if err := l.validate(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.nodes[0]
+	if n.luns[number] != nil {
+		return fmt.Errorf("LUN %d exists already", number)
+	}
+	n.inventoryChanged()
+	l.attach(n.IQN, number)
+	n.luns[number] = l
+	for _, s := range t.sessions {
+		if s.node == n {
+			l.join(s, true)
+		}
+	}
+	return nil
+}
+
+// RemoveLUN takes a LUN away from the first target node, aborts its tasks and
+// tells the sessions with 3F/0E.
+func (t *Target) RemoveLUN(number uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.nodes[0]
+	l := n.luns[number]
+	if l == nil {
+		return
+	}
+	delete(n.luns, number)
+	t.abortTasks(func(k *task) bool { return k.lun == l })
+	for _, s := range t.sessions {
+		l.leave(s)
+	}
+	n.inventoryChanged()
+}
+
+func (n *node) inventoryChanged() {
+	for _, l := range n.luns {
+		l.QueueUnitAttention(ascLUNsChanged.code, ascLUNsChanged.qualifier)
+	}
+}
+
+// sorted returns the LUNs in order of their numbers.
+func (n *node) sorted() []*LUN {
+	var all []*LUN
+	for _, number := range slices.Sorted(maps.Keys(n.luns)) {
+		all = append(all, n.luns[number])
+	}
+	return all
+}
+
+// lun finds the LUN behind the eight bytes of a LUN field.
+func (n *node) lun(field [8]byte) *LUN {
+	for _, l := range n.luns {
+		if l.answersTo(field) {
+			return l
+		}
+	}
+	return nil
+}
+
+// enqueue, dequeue and queued keep the tasks that are ready to be executed.
+func (l *LUN) enqueue(k *task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tasks[k] = struct{}{}
+}
+
+func (l *LUN) dequeue(k *task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.tasks, k)
+}
+
+func (l *LUN) queued() []*task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.tasks))
+}

@@ -1,0 +1,68 @@
+package target
+
+import "bytes"
+
+// Bits of byte 1 of WRITE SAME (SBC-3, Sections 5.43 and 5.44).
+const (
+	wsAnchor = 0x10
+	wsUnmap  = 0x08
+	wsNDOB   = 0x01 // 16 only: no Data-Out buffer, zeroes instead
+)
+
+func noDataOut(cdb []byte) bool { return cdb[0] == OpWriteSame16 && cdb[1]&wsNDOB != 0 }
+
+func writeSameLength(cdb []byte, l *LUN) (in, out int64) {
+	if noDataOut(cdb) {
+		return 0, 0
+	}
+	return 0, int64(l.BlockSize)
+}
+
+// sameBlocks returns the blocks to write: 0 means up to the end.
+func (l *LUN) sameBlocks(cdb []byte) place {
+	p, _ := addressed(cdb)
+	if n := l.blocks(); p.blocks == 0 && p.lba <= n {
+		p.blocks = n - p.lba
+	}
+	return p
+}
+
+func checkWriteSame(cdb []byte, l *LUN) *result {
+	if r := l.checkWritable(); r != nil {
+		return r
+	}
+	given, _ := addressed(cdb)
+	p := l.sameBlocks(cdb)
+	switch {
+	case cdb[1]&(protectMask|wsAnchor) != 0,
+		cdb[1]&wsUnmap != 0 && !l.Thin,
+		given.blocks == 0 && l.Limits.NonZeroWriteSame,
+		l.Limits.MaxWriteSame != 0 && p.blocks > l.Limits.MaxWriteSame:
+		return checkCondition(senseIllegalRequest, ascInvalidField)
+	case !l.inRange(p):
+		return checkCondition(senseIllegalRequest, ascOutOfRange)
+	}
+	return nil
+}
+
+// writeSame repeats one block. With UNMAP blocks are deallocated only if they
+// then read as that block does.
+func writeSame(x *call) *result {
+	block := make([]byte, x.lun.BlockSize)
+	if !noDataOut(x.cdb) && copy(block, x.data) < len(block) {
+		return checkCondition(senseIllegalRequest, ascInvalidField)
+	}
+	p := x.lun.sameBlocks(x.cdb)
+	var err error
+	if zero := bytes.Count(block, []byte{0}) == len(block); x.cdb[1]&wsUnmap != 0 && zero && x.lun.ReadZeroes {
+		err = x.lun.deallocate(p)
+	} else {
+		x.lun.mu.Lock()
+		err = x.lun.fill(block, int64(p.lba)*int64(x.lun.BlockSize), int64(p.blocks)*int64(x.lun.BlockSize))
+		x.lun.mu.Unlock()
+	}
+	if err != nil {
+		return checkCondition(senseMedium, ascWriteError)
+	}
+	return good(nil)
+}
