@@ -29,8 +29,7 @@ type Account struct{ User, Password string }
 // AddTarget creates a target. Settings are names and values of RFC 7143's
 // negotiated keys, as tgtadm takes them: {"InitialR2T": "No"}.
 func (d *Daemon) AddTarget(iqn string, settings map[string]string) (*Target, error) {
-	d.targets++
-	t := &Target{IQN: iqn, d: d, tid: strconv.Itoa(d.targets)}
+	t := &Target{IQN: iqn, d: d, tid: strconv.Itoa(d.nextTID())}
 	if err := d.change("--op", "new", "--mode", "target", "--tid", t.tid, "-T", iqn); err != nil {
 		return nil, err
 	}
@@ -40,6 +39,14 @@ func (d *Daemon) AddTarget(iqn string, settings map[string]string) (*Target, err
 		}
 	}
 	return t, d.change("--op", "bind", "--mode", "target", "--tid", t.tid, "-I", "ALL")
+}
+
+// nextTID numbers the targets of all running daemons differently: tgt makes
+// the designators of VPD page 83h of target and LUN number, and two disks with
+// the same designator are two paths to one disk.
+func (d *Daemon) nextTID() int {
+	d.targets++
+	return d.targets<<16 | d.port
 }
 
 // Set changes what the target offers in the next login.
