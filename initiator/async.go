@@ -98,7 +98,9 @@ func (c *conn) deadline(limit time.Duration) (context.Context, context.CancelFun
 	if limit <= 0 {
 		limit = c.s.cfg.LoginTimeout
 	}
-	return context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	bound, unbind := c.bind(ctx)
+	return bound, func() { unbind(); cancel() }
 }
 
 // tasksTerminatedLocked: the target gave up all tasks of a logical unit. "Stop

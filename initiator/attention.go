@@ -23,6 +23,9 @@ func (s *Session) lostWritesLocked(lun scsi.LUN, sense scsi.Sense) {
 		return // being probed: nothing was written yet
 	}
 	d.epoch.Add(1)
+	if s.state == Recovering {
+		return // every new login counts as a loss, see Disk.verified
+	}
 	s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", lun).Stringer("sense", sense).
 		Msg("the target may have lost writes that were not synchronized")
 }

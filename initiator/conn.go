@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"context"
 	"net"
 	"sync"
 	"time"
@@ -103,6 +104,20 @@ func (c *conn) wait() {
 	for c.sending {
 		c.idle.Wait()
 	}
+}
+
+// bind returns a context that ends with the connection too.
+func (c *conn) bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-c.down:
+			cancel(ErrSessionLost)
+		case <-stop:
+		}
+	}()
+	return ctx, func() { close(stop); cancel(nil) }
 }
 
 // wake lets the flusher send what is queued.

@@ -3,6 +3,7 @@ package initiator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -81,7 +82,7 @@ func (s *Session) requeueLocked(c *conn) {
 // replaysLocked tells whether a command that was sent and not answered is sent
 // again.
 func (s *Session) replaysLocked(t *task) bool {
-	if t.kind != kindCommand || t.internal || t.abandoned || t.noReplay {
+	if t.kind != kindCommand || t.internal || t.abandoned {
 		return false
 	}
 	if t.lostAt.IsZero() {
@@ -149,7 +150,7 @@ func (s *Session) expire() {
 	if s.state != Recovering || s.failing != nil {
 		return
 	}
-	s.failing = s.errorLocked("session", errors.Join(ErrSessionLost, s.reason))
+	s.failing = s.errorLocked("session", fmt.Errorf("%w: %w", ErrSessionLost, s.reason))
 	s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Dur("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
 		Int("commands", s.pending.len).Msg("the session did not come back in time: commands fail until it does")
 	for s.pending.head != nil {
@@ -192,6 +193,8 @@ func (s *Session) reinstate(ctx context.Context) (*conn, error) {
 	s.attach(connected)
 	c := s.conn
 	c.start()
+	ctx, cancel := c.bind(ctx)
+	defer cancel()
 	if err := s.verify(ctx); err != nil {
 		c.fail(err)
 		c.wait()
@@ -211,9 +214,13 @@ func (s *Session) reinstate(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
+// patience is how long a logical unit that is absent or not ready after a new
+// login holds up the others of its target: it may be starting up.
+const patience = 10 * time.Second
+
 // verify checks every open disk and silences the writes of lost connections. A
-// disk that fails takes its commands with it; only the loss of the connection is
-// an error of the whole.
+// disk that turns out to be another, or does not come back, takes its commands
+// with it; any other fault is one of the whole attempt.
 func (s *Session) verify(ctx context.Context) error {
 	for lun, d := range s.openDisks() {
 		err := d.verify(ctx)
@@ -223,9 +230,19 @@ func (s *Session) verify(ctx context.Context) error {
 		if ended := s.connectionError(); ended != nil {
 			return ended
 		}
+		if err != nil && !errors.Is(err, ErrIdentity) && s.downFor() < patience {
+			return err
+		}
 		d.verified(err)
 	}
 	return ctx.Err()
+}
+
+// downFor tells for how long the session has been recovering.
+func (s *Session) downFor() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.since)
 }
 
 func (s *Session) openDisks() map[scsi.LUN]*Disk {
@@ -249,6 +266,10 @@ func (s *Session) exorcise(ctx context.Context, lun scsi.LUN) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CommandTimeout)
 	defer cancel()
 	if err := s.resetLUN(ctx, lun); err != nil {
+		return err
+	}
+	// Drain the unit attention that the reset leaves behind.
+	if _, err := s.query(ctx, true, lun, scsi.TestUnitReady(), nil); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -104,14 +104,14 @@ func (s *Session) abandon(ctx context.Context, t *task) {
 	}
 	t.abandoned = true
 	tag, cmdSN, c := t.itt, t.cmdSN, s.conn
-	s.mu.Unlock()
-	if c == nil {
-		return // it ends with the connection
-	}
 	if t.internal || t.kind != kindCommand {
-		c.fail(cause)
+		// Only the end of the connection ends these for certain.
+		c.failLocked(cause)
+		s.endLocked(t, cause)
+		s.mu.Unlock()
 		return
 	}
+	s.mu.Unlock()
 
 	if err := s.abort(t, tag, cmdSN); err != nil {
 		// Without the abort's answer nobody knows when the target stops using

@@ -71,9 +71,6 @@ type task struct {
 	lun         scsi.LUN
 	cdb         scsi.CDB
 	read, write bool
-	// noReplay forbids to send the command again after the connection that
-	// carried it ended without an answer.
-	noReplay bool
 	// exact commands transfer all of data or fail.
 	exact   bool
 	timeout time.Duration // without progress
@@ -141,10 +138,11 @@ func (t *task) unpinLocked() {
 	}
 }
 
-// restart forgets what an earlier transmission achieved.
+// restart forgets what an earlier transmission brought.
 func (t *task) restart() {
 	t.nbursts, t.r2tSN, t.dataSN, t.received = 0, 0, 0, 0
 	t.ranges = t.ranges[:0]
+	t.response, t.status, t.sense, t.residual = 0, 0, scsi.Sense{}, pdu.Residual{}
 }
 
 // pushBurst adds a sequence of Data-Out PDUs to be sent. It is false when

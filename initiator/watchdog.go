@@ -92,6 +92,16 @@ func (w *watchdog) sendPing() {
 	}
 }
 
+// stuck tells whether a command made no progress for its timeout. One whose data
+// are on the wire right now makes progress as long as bytes arrive.
+func (w *watchdog) stuck(t *task, now time.Time) bool {
+	since := t.sentAt
+	if t.pins > 0 && w.heard.After(since) {
+		since = w.heard
+	}
+	return now.Sub(since) >= t.timeout
+}
+
 // checkTasks looks for a command without progress.
 func (w *watchdog) checkTasks(now time.Time) error {
 	s := w.c.s
@@ -99,7 +109,7 @@ func (w *watchdog) checkTasks(now time.Time) error {
 	defer s.mu.Unlock()
 	var err error
 	s.slots.all(func(t *task) {
-		if t.kind == kindCommand && t.timeout > 0 && t.pins == 0 && now.Sub(t.sentAt) >= t.timeout {
+		if t.kind == kindCommand && t.timeout > 0 && w.stuck(t, now) {
 			err = fmt.Errorf("%w: %v of LUN %v made no progress for %v", ErrTimeout, t.cdb, t.lun, t.timeout)
 		}
 	})
