@@ -39,6 +39,14 @@ func ask(ctx context.Context, address *net.UnixAddr) (Use, error) {
 	return use, credentials(conn.(*net.UnixConn), &use)
 }
 
+// ServedBy returns who holds the lock of a resolved mountpoint: the daemon that
+// serves it, also one whose mount is detached or not yet made. It is false if none
+// does.
+func ServedBy(ctx context.Context, point string) (Use, bool) {
+	use, err := ask(ctx, name(mountpointLock, point))
+	return use, err == nil
+}
+
 // answered reads the holder's line; nothing where it tells nothing sensible.
 func answered(r io.Reader) Use {
 	var use Use
@@ -47,7 +55,7 @@ func answered(r io.Reader) Use {
 		return Use{}
 	}
 	// Another user's text on this user's terminal.
-	use.Mountpoint, use.Path = clean(use.Mountpoint), clean(use.Path)
+	use.Mountpoint, use.Path, use.Socket = clean(use.Mountpoint), clean(use.Path), clean(use.Socket)
 	return use
 }
 
@@ -68,7 +76,7 @@ func credentials(conn *net.UnixConn, use *Use) error {
 	if err != nil {
 		return fmt.Errorf("SO_PEERCRED: %w", err)
 	}
-	use.PID, use.User = int(cred.Pid), userName(cred.Uid)
+	use.PID, use.UID, use.User = int(cred.Pid), int(cred.Uid), userName(cred.Uid)
 	return nil
 }
 

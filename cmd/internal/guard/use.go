@@ -10,9 +10,11 @@ import (
 // Use says who uses what is locked, for the message to the next who wants it.
 type Use struct {
 	Mountpoint string `json:"mountpoint"`
-	Path       string `json:"path"` // of the logical unit's file; "" for other locks
-	PID        int    `json:"-"`    // of the user, by the kernel; 0 where it cannot be seen from here
-	User       string `json:"-"`    // name or uid, by the kernel
+	Path       string `json:"path"`   // of the logical unit's file; "" for other locks
+	Socket     string `json:"socket"` // of the daemon's control, as package control has it
+	PID        int    `json:"-"`      // of the user, by the kernel; 0 where it cannot be seen from here
+	UID        int    `json:"-"`      // of the user, by the kernel
+	User       string `json:"-"`      // name or uid, by the kernel; "" where nobody answers
 }
 
 // HeldError says that something is in use, by whom, and what to do. It carries the
