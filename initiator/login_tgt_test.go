@@ -1,0 +1,171 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+const (
+	tgtName  = "iqn.2026-11.org.example:login"
+	tgtOther = "iqn.2026-11.org.example:mutual"
+)
+
+// tgtd is a real target, tgt's, with a control port and a portal of its own.
+type tgtd struct {
+	t       *testing.T
+	control string
+	portal  string
+}
+
+// startTgtd runs tgtd until the test ends: one target with one-way CHAP
+// accounts as the test adds them.
+func startTgtd(t *testing.T) *tgtd {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("tgtd needs root")
+	}
+	path, err := exec.LookPath("/usr/sbin/tgtd")
+	if err != nil {
+		t.Skip("no /usr/sbin/tgtd: install tgt")
+	}
+	port := freePort(t)
+	d := &tgtd{t: t, control: strconv.Itoa(port), portal: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	cmd := exec.Command(path, "-f", "-C", d.control, "--iscsi", "portal="+d.portal)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	d.wait()
+	return d
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// wait blocks until tgtd takes commands and connections.
+func (d *tgtd) wait() {
+	d.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		nc, err := net.Dial("tcp", d.portal)
+		if err == nil {
+			nc.Close()
+			if _, err = d.command("--op", "show", "--mode", "sys"); err == nil {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("tgtd does not come up: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (d *tgtd) command(args ...string) (string, error) {
+	args = append([]string{"-C", d.control, "--lld", "iscsi"}, args...)
+	out, err := exec.Command("/usr/sbin/tgtadm", args...).CombinedOutput()
+	return string(out), err
+}
+
+func (d *tgtd) admin(args string) {
+	d.t.Helper()
+	if out, err := d.command(strings.Fields(args)...); err != nil {
+		d.t.Fatalf("tgtadm %s: %v: %s", args, err, out)
+	}
+}
+
+func (d *tgtd) addTarget(tid int, name string) {
+	d.t.Helper()
+	d.admin(fmt.Sprintf("--op new --mode target --tid %d -T %s", tid, name))
+	d.admin(fmt.Sprintf("--op bind --mode target --tid %d -I ALL", tid))
+}
+
+func testConfig() *Config {
+	c := Config{
+		InitiatorName: "iqn.2026-11.org.example:initiator",
+		TargetName:    tgtName,
+		ISID:          [6]byte{0x80, 1, 2, 3, 4, 5},
+		LoginTimeout:  5 * time.Second,
+	}.withDefaults()
+	return &c
+}
+
+func TestLoginTgt(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	d := startTgtd(t)
+	d.addTarget(1, "iqn.2026-11.org.example:open")
+	d.addTarget(2, tgtName)
+	d.addTarget(3, tgtOther)
+	d.admin("--op new --mode account --user host --password initiator-secret")
+	d.admin("--op new --mode account --user nas --password target-secret-1")
+	d.admin("--op bind --mode account --tid 2 --user host")
+	d.admin("--op bind --mode account --tid 3 --user host")
+	d.admin("--op bind --mode account --tid 3 --user nas --outgoing")
+
+	oneWay := &CHAP{Username: "host", Secret: []byte("initiator-secret")}
+	mutual := &CHAP{"host", []byte("initiator-secret"), "nas", []byte("target-secret-1")}
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   error
+		digest bool
+	}{
+		{"no authentication", func(c *Config) { c.TargetName = "iqn.2026-11.org.example:open" }, nil, false},
+		{"CHAP that the target does not ask for", func(c *Config) { c.TargetName, c.CHAP = "iqn.2026-11.org.example:open", oneWay }, nil, false},
+		{"mutual CHAP that the target has not", func(c *Config) { c.TargetName, c.CHAP = "iqn.2026-11.org.example:open", mutual }, ErrAuthentication, false},
+		{"discovery", func(c *Config) { c.TargetName = "" }, nil, false},
+		{"digests", func(c *Config) {
+			c.TargetName, c.HeaderDigest, c.DataDigest = "iqn.2026-11.org.example:open", DigestCRC32C, DigestPrefer
+		}, nil, true},
+		{"CHAP", func(c *Config) { c.CHAP = oneWay }, nil, false},
+		{"CHAP left out", func(*Config) {}, ErrAuthentication, false},
+		{"wrong password", func(c *Config) { c.CHAP = &CHAP{Username: "host", Secret: []byte("wrong-password")} }, LoginAuthenticationFailure, false},
+		{"wrong user", func(c *Config) { c.CHAP = &CHAP{Username: "hose", Secret: oneWay.Secret} }, LoginAuthenticationFailure, false},
+		{"mutual CHAP", func(c *Config) { c.TargetName, c.CHAP = tgtOther, mutual }, nil, false},
+		{"wrong mutual password", func(c *Config) {
+			c.TargetName, c.CHAP = tgtOther, &CHAP{"host", []byte("initiator-secret"), "nas", []byte("not-target-secret")}
+		}, ErrAuthentication, false},
+		{"wrong mutual user", func(c *Config) {
+			c.TargetName, c.CHAP = tgtOther, &CHAP{"host", []byte("initiator-secret"), "nos", []byte("target-secret-1")}
+		}, ErrAuthentication, false},
+		{"no such target", func(c *Config) { c.TargetName += "x" }, LoginNotFound, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := testConfig()
+			tt.change(cfg)
+			c, err := connect(context.Background(), cfg, d.portal)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			t.Log(err)
+			if err != nil {
+				return
+			}
+			defer c.conn.Close()
+			t.Logf("%+v", c)
+			if c.params.HeaderDigest != tt.digest || c.params.DataDigest != tt.digest {
+				t.Errorf("digests: got %v and %v, want %v", c.params.HeaderDigest, c.params.DataDigest, tt.digest)
+			}
+		})
+	}
+}
