@@ -65,6 +65,7 @@ type transfer struct {
 	tasks   [maxPieces]*task // a ring: the oldest is tasks[first]
 	first   int
 	n       int
+	queued  bool  // some of them wait to be sent together
 	failure error // the first
 }
 
@@ -130,7 +131,8 @@ func (d *Disk) pieceLength(n int) int {
 	return max(piece/block*block, block)
 }
 
-// begin submits one command.
+// begin queues one command. The commands of an access are sent together, when
+// there is nothing left to do but to wait for them.
 func (x *transfer) begin(ctx context.Context, data vector, off int64) {
 	if !x.takeToken(ctx) {
 		return
@@ -139,12 +141,13 @@ func (x *transfer) begin(ctx context.Context, data vector, off int64) {
 	t := newCommand(d.lun, d.transferCDB(off, data.len, x.write), d.s.cfg.CommandTimeout)
 	t.data, t.exact = data, true
 	t.read, t.write = !x.write, x.write
-	if err := d.s.submit(t); err != nil {
+	if err := d.s.queue(t); err != nil {
 		x.failed(d.s.commandError(t, err))
 		t.release()
 		<-d.depth
 		return
 	}
+	x.queued = true
 	x.tasks[(x.first+x.n)%maxPieces] = t
 	x.n++
 }
@@ -174,6 +177,10 @@ func (x *transfer) takeToken(ctx context.Context) bool {
 
 // finishOldest waits for the command that was submitted first.
 func (x *transfer) finishOldest(ctx context.Context) {
+	if x.queued {
+		x.d.s.send()
+		x.queued = false
+	}
 	t := x.tasks[x.first]
 	x.tasks[x.first] = nil
 	x.first, x.n = (x.first+1)%maxPieces, x.n-1

@@ -7,22 +7,37 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 )
 
-// submit queues a task and sends what may be sent. Every submitted task ends,
-// and its submitter waits for that before it touches the task's memory.
+// submit queues a task and sends it as soon as it may be sent.
 func (s *Session) submit(t *task) error {
+	if err := s.queue(t); err != nil {
+		return err
+	}
+	s.send()
+	return nil
+}
+
+// queue accepts a task, to be sent with the next call of send. Every queued
+// task ends, and its submitter waits for that before it touches the task's
+// memory.
+func (s *Session) queue(t *task) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.refusalLocked(t); err != nil {
-		s.mu.Unlock()
 		return err
 	}
 	t.state = taskPending
 	s.queueLocked(t)
+	return nil
+}
+
+// send sends what may be sent.
+func (s *Session) send() {
+	s.mu.Lock()
 	c := s.conn
 	s.mu.Unlock()
 	if c != nil {
 		c.send()
 	}
-	return nil
 }
 
 func (s *Session) queueLocked(t *task) {
