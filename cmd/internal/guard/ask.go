@@ -9,11 +9,11 @@ import (
 	"net"
 	"os/user"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
 )
 
 // askTime is how long the holder of a lock has to say what it uses.
@@ -55,7 +55,7 @@ func answered(r io.Reader) Use {
 		return Use{}
 	}
 	// Another user's text on this user's terminal.
-	use.Mountpoint, use.Path, use.Socket = clean(use.Mountpoint), clean(use.Path), clean(use.Socket)
+	use.Mountpoint, use.Path, use.Socket = plain.Text(use.Mountpoint), plain.Text(use.Path), plain.Text(use.Socket)
 	return use
 }
 
@@ -87,14 +87,4 @@ func userName(uid uint32) string {
 		return u.Username
 	}
 	return id
-}
-
-// clean replaces what a terminal would not print.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }

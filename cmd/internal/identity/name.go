@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/iscsifs/iscsifs/config"
 )
 
 // SystemFile is where open-iscsi keeps the host's initiator name.
@@ -135,19 +137,11 @@ func parseName(r io.Reader) (string, error) {
 	if err := lines.Err(); err != nil {
 		return "", err
 	}
-	if !isName(name) {
-		return "", fmt.Errorf("it has no line InitiatorName=iqn.… with a valid name, but %q", name)
+	if name == "" {
+		return "", errors.New("it has no line InitiatorName=iqn.…")
+	}
+	if err := config.CheckName(name); err != nil {
+		return "", fmt.Errorf("InitiatorName: %w", err)
 	}
 	return name, nil
-}
-
-// isName tells whether a text may be an iSCSI name (RFC 7143, section 4.2.7.1): of
-// one of the three forms, and none of what stringprep forbids of ASCII.
-func isName(name string) bool {
-	lower := strings.ToLower(name)
-	form := strings.HasPrefix(lower, "iqn.") || strings.HasPrefix(lower, "eui.") || strings.HasPrefix(lower, "naa.")
-	forbidden := strings.ContainsFunc(name, func(r rune) bool {
-		return r < 0x80 && nameRune(r) < 0 && r != ':' && (r < 'A' || r > 'Z')
-	})
-	return form && !forbidden && len(name) <= maxName
 }
