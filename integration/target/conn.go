@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type conn struct {
 	statSN    uint32  // the next to be used
 	expStatSN uint32  // the last acknowledgement
 	loggedOut bool
+	ended     bool // the last answer is queued: what still comes is ignored
 	gone      bool
 	maxSend   int               // the initiator's MaxRecvDataSegmentLength, bytes
 	texts     map[uint32]*reply // text answers under way, by Target Transfer Tag
@@ -85,7 +87,7 @@ func (c *conn) runReader() {
 	c.t.mu.Lock()
 	c.finishLocked()
 	c.t.mu.Unlock()
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.log.Info().Err(err).Msg("connection ended")
 	}
 }
@@ -112,6 +114,13 @@ func (c *conn) linger() {
 	c.out.finish()
 	c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 	io.Copy(io.Discard, io.LimitReader(c.r, 1<<20))
+}
+
+// endReading waits a little for the initiator to close too; what it sends until
+// then is read, so that the close does not become a reset. Requires Target.mu.
+func (c *conn) endReading() {
+	c.ended = true
+	c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 }
 
 // handle takes a PDU after the rules have let it pass, maybe much later than

@@ -64,18 +64,20 @@ func (l *login) begin(keys []pdu.KeyValue) ([]pdu.KeyValue, error) {
 	for _, kv := range keys {
 		switch kv.Key {
 		case "InitiatorName", "TargetName", "SessionType", "InitiatorAlias":
-			names[kv.Key] = kv.Value
+			if l.initiator != "" {
+				if err := l.violate(reqLoginNames, kv.Key); err != nil {
+					return nil, err
+				}
+			}
 			if err := l.neg.once(l, kv.Key); err != nil {
 				return nil, err
 			}
+			names[kv.Key] = kv.Value
 		default:
 			rest = append(rest, kv)
 		}
 	}
 	if l.initiator != "" {
-		if names["InitiatorName"]+names["TargetName"]+names["SessionType"] != "" {
-			return rest, l.violate(reqLoginNames, "")
-		}
 		return rest, nil
 	}
 	return rest, l.identify(names)

@@ -1,10 +1,6 @@
 package target
 
-import (
-	"time"
-
-	"github.com/iscsifs/iscsifs/initiator/pdu"
-)
+import "github.com/iscsifs/iscsifs/initiator/pdu"
 
 // logout ends a connection or the session (RFC 7143, Section 11.14). The
 // socket closes after the answer; what still comes is looked at until the
@@ -31,8 +27,8 @@ func (c *conn) logout(p *PDU) {
 		return
 	}
 	c.loggedOut = true
-	c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 	c.queueLast(&answer, nil)
+	c.endReading()
 }
 
 // leaving returns the connections that a logout closes, by CID.

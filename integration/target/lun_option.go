@@ -12,6 +12,7 @@ func Thin() Option {
 	return func(l *LUN) {
 		l.LUNAttributes.Thin, l.ReadZeroes = true, true
 		l.Limits.MaxUnmap, l.Limits.MaxUnmapDescriptors = 1<<20, 256
+		l.Limits.MaxWriteSame = uint64(l.Limits.MaxTransfer)
 		l.Limits.UnmapGranularity = uint32(max(chunkSize/l.BlockSize, 1))
 	}
 }

@@ -20,6 +20,12 @@ func numbers(got, want uint32) string { return fmt.Sprintf("%#x, expected %#x", 
 
 // receiveLocked checks a PDU of the full feature phase and acts on it.
 func (c *conn) receiveLocked(p *PDU) {
+	if c.ended {
+		if c.loggedOut {
+			c.note(reqAfterLogout, p, "")
+		}
+		return
+	}
 	op := p.Header.Opcode()
 	if !c.admissible(p) {
 		c.sess.skip(c, p)
@@ -51,9 +57,6 @@ func (c *conn) admissible(p *PDU) bool {
 	op := p.Header.Opcode()
 	if !numbered(op) && op != pdu.OpDataOut && op != pdu.OpSNACK {
 		c.violate(reqOpcode, p, op.String())
-		return false
-	}
-	if c.loggedOut && c.violate(reqAfterLogout, p, "") {
 		return false
 	}
 	if !c.checkReserved(p) || !c.checkExpStatSN(p) {

@@ -13,17 +13,18 @@ type Requirement struct {
 // reaction is what a strict target does about a broken requirement.
 type reaction struct {
 	reject pdu.RejectReason // answered with a Reject, unless 0
-	drop   bool             // the connection ends
+	drop   bool             // the connection ends, after the Reject if there is one
 	always bool             // also when not strict: there is no way to go on
 }
 
 var (
 	noted     = reaction{}
-	dropped   = reaction{drop: true}
-	protocol  = reaction{reject: pdu.RejectProtocolError}
+	protocol  = reaction{reject: pdu.RejectProtocolError, drop: true}
 	badField  = reaction{reject: pdu.RejectInvalidPDUField}
 	mustDrop  = reaction{drop: true, always: true}
 	mustField = reaction{reject: pdu.RejectInvalidPDUField, always: true}
+	// Without the data of a task in order there is no way to end it well.
+	mustEnd = reaction{reject: pdu.RejectInvalidPDUField, drop: true, always: true}
 )
 
 // What is demanded of every PDU.
@@ -40,7 +41,7 @@ var (
 	reqDiscoveryOnly  = &Requirement{"discovery-only", "4.3", "In a discovery session only Text, Logout and ping are allowed.", reaction{reject: pdu.RejectProtocolError, always: true}}
 	reqSNACK          = &Requirement{"snack", "11.16", "SNACK is not used at error recovery level 0.", reaction{reject: pdu.RejectSNACK, always: true}}
 	reqAHS            = &Requirement{"ahs", "11.2.2", "Only a SCSI Command has additional header segments, and they fill TotalAHSLength.", mustField}
-	reqAfterLogout    = &Requirement{"after-logout", "11.14", "After the Logout Request no further PDU is sent on the connections it closes.", dropped}
+	reqAfterLogout    = &Requirement{"after-logout", "11.14", "After the Logout Request no further PDU is sent on the connections it closes.", noted}
 )
 
 // The numbering of commands and tags.
@@ -58,16 +59,16 @@ var (
 	reqEDTL          = &Requirement{"edtl", "11.3.4", "Expected Data Transfer Length is the number of bytes that the command is to transfer.", noted}
 	reqFinalRead     = &Requirement{"final-no-data", "11.3.1", "The F bit MUST be 1 when no unsolicited Data-Out follows, and so when W is 0.", badField}
 	reqImmediateData = &Requirement{"immediate-data", "13.11", "Immediate data MUST NOT be sent when ImmediateData=No.", protocol}
-	reqDataWithoutW  = &Requirement{"data-without-w", "11.3.1", "Only a command with the W bit carries data to the target.", mustField}
+	reqDataWithoutW  = &Requirement{"data-without-w", "11.3.1", "Only a command with the W bit carries data to the target.", mustEnd}
 	reqInitialR2T    = &Requirement{"initial-r2t", "13.10", "Unsolicited Data-Out MUST NOT be sent when InitialR2T=Yes.", protocol}
 	reqFirstBurst    = &Requirement{"first-burst", "13.14", "Immediate and unsolicited data together MUST NOT exceed FirstBurstLength.", protocol}
 	reqFullFirst     = &Requirement{"first-burst-full", "11.3.4", "An initiator that sends unsolicited Data-Out MUST send all that FirstBurstLength allows.", protocol}
-	reqBeyondEDTL    = &Requirement{"beyond-edtl", "11.3.4", "Data MUST NOT exceed the Expected Data Transfer Length.", mustField}
-	reqDataTask      = &Requirement{"data-task", "11.7.3", "Data-Out carries the Initiator Task Tag of the write that it belongs to.", mustField}
-	reqDataTTT       = &Requirement{"data-ttt", "11.7.4", "Solicited Data-Out carries the Target Transfer Tag of the R2T that it answers, unsolicited 0xffffffff.", mustField}
+	reqBeyondEDTL    = &Requirement{"beyond-edtl", "11.3.4", "Data MUST NOT exceed the Expected Data Transfer Length.", mustEnd}
+	reqDataTask      = &Requirement{"data-task", "11.7.3", "Data-Out carries the Initiator Task Tag of the write that it belongs to.", mustEnd}
+	reqDataTTT       = &Requirement{"data-ttt", "11.7.4", "Solicited Data-Out carries the Target Transfer Tag of the R2T that it answers, unsolicited 0xffffffff.", mustEnd}
 	reqDataLUN       = &Requirement{"data-lun", "11.7.4", "Solicited Data-Out carries the LUN of its R2T.", badField}
 	reqDataSN        = &Requirement{"data-sn", "11.7.5", "DataSN starts at 0 in each sequence and is incremented by 1.", protocol}
-	reqDataOffset    = &Requirement{"data-offset", "11.7.6", "With DataPDUInOrder=Yes the data of a sequence is sent in increasing order without gaps.", mustField}
+	reqDataOffset    = &Requirement{"data-offset", "11.7.6", "With DataPDUInOrder=Yes the data of a sequence is sent in increasing order without gaps.", mustEnd}
 	reqBurstFilled   = &Requirement{"burst-filled", "11.8.4", "An R2T is answered with exactly the data that it asks for, the F bit in the last PDU.", protocol}
 )
 

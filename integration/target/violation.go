@@ -52,11 +52,14 @@ func (c *conn) violate(r *Requirement, p *PDU, detail string) (refused bool) {
 	if !c.refuses(r) {
 		return false
 	}
-	if r.reaction.reject != 0 {
-		c.reject(p, r.reaction.reject)
-	}
-	if r.reaction.drop {
+	switch {
+	case r.reaction.reject == 0:
 		c.cut()
+	case r.reaction.drop:
+		c.queueLast(c.rejection(p, r.reaction.reject))
+		c.endReading()
+	default:
+		c.queue(c.rejection(p, r.reaction.reject))
 	}
 	return true
 }
@@ -66,10 +69,9 @@ func (c *conn) refuses(r *Requirement) bool {
 	return r.reaction.always || c.t.cfg.Strict && (r.reaction.reject != 0 || r.reaction.drop)
 }
 
-// reject answers a PDU with a Reject that holds its header (RFC 7143, Section
-// 11.17). A non-immediate command consumes its CmdSN all the same: otherwise
-// those behind it would wait for ever.
-func (c *conn) reject(p *PDU, reason pdu.RejectReason) {
+// rejection is a Reject with the header of the PDU that it refuses (RFC 7143,
+// Section 11.17).
+func (c *conn) rejection(p *PDU, reason pdu.RejectReason) (pdu.PDU, []byte) {
 	header := append(slices.Clone(p.Header[:]), p.AHS...)
-	c.queue(&pdu.Reject{Reason: reason, Sequence: c.status()}, header)
+	return &pdu.Reject{Reason: reason, Sequence: c.status()}, header
 }
