@@ -134,6 +134,13 @@ var loginKeys = []keySpec{
 	{name: "OFMarkInt", use: obsolete},
 }
 
+// isDefaultChoice tells whether v is the default of a list, which targets answer
+// when they like nothing of the offer, whether it was offered or not.
+func (k *keySpec) isDefaultChoice(v string) bool {
+	_, list := k.values.(listValue)
+	return list && v == k.def
+}
+
 var keysByName = func() map[string]*keySpec {
 	byName := make(map[string]*keySpec, len(loginKeys))
 	for i := range loginKeys {

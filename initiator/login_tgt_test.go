@@ -16,14 +16,16 @@ import (
 )
 
 const (
-	tgtName  = "iqn.2026-11.org.example:login"
-	tgtOther = "iqn.2026-11.org.example:mutual"
+	tgtOpen    = "iqn.2026-11.org.example:open"
+	tgtDigests = "iqn.2026-11.org.example:digests"
+	tgtName    = "iqn.2026-11.org.example:login"
+	tgtOther   = "iqn.2026-11.org.example:mutual"
 )
 
 // tgtd is a real target, tgt's, with a control port and a portal of its own.
 type tgtd struct {
 	t       *testing.T
-	control string
+	control string // tgt takes numbers up to 32767
 	portal  string
 }
 
@@ -39,7 +41,7 @@ func startTgtd(t *testing.T) *tgtd {
 		t.Skip("no /usr/sbin/tgtd: install tgt")
 	}
 	port := freePort(t)
-	d := &tgtd{t: t, control: strconv.Itoa(port), portal: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	d := &tgtd{t: t, control: strconv.Itoa(port & 0x7fff), portal: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	cmd := exec.Command(path, "-f", "-C", d.control, "--iscsi", "portal="+d.portal)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -113,9 +115,12 @@ func testConfig() *Config {
 func TestLoginTgt(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	d := startTgtd(t)
-	d.addTarget(1, "iqn.2026-11.org.example:open")
+	d.addTarget(1, tgtOpen)
 	d.addTarget(2, tgtName)
 	d.addTarget(3, tgtOther)
+	d.addTarget(4, tgtDigests)
+	d.admin("--op update --mode target --tid 4 --name HeaderDigest --value CRC32C")
+	d.admin("--op update --mode target --tid 4 --name DataDigest --value CRC32C,None")
 	d.admin("--op new --mode account --user host --password initiator-secret")
 	d.admin("--op new --mode account --user nas --password target-secret-1")
 	d.admin("--op bind --mode account --tid 2 --user host")
@@ -130,15 +135,16 @@ func TestLoginTgt(t *testing.T) {
 		want   error
 		digest bool
 	}{
-		{"no authentication", func(c *Config) { c.TargetName = "iqn.2026-11.org.example:open" }, nil, false},
-		{"CHAP that the target does not ask for", func(c *Config) { c.TargetName, c.CHAP = "iqn.2026-11.org.example:open", oneWay }, nil, false},
-		{"mutual CHAP that the target has not", func(c *Config) { c.TargetName, c.CHAP = "iqn.2026-11.org.example:open", mutual }, ErrAuthentication, false},
+		{"no authentication", func(c *Config) { c.TargetName = tgtOpen }, nil, false},
+		{"CHAP that the target does not ask for", func(c *Config) { c.TargetName, c.CHAP = tgtOpen, oneWay }, nil, false},
+		{"mutual CHAP that the target has not", func(c *Config) { c.TargetName, c.CHAP = tgtOpen, mutual }, LoginAuthenticationFailure, false},
 		{"discovery", func(c *Config) { c.TargetName = "" }, nil, false},
 		{"digests", func(c *Config) {
-			c.TargetName, c.HeaderDigest, c.DataDigest = "iqn.2026-11.org.example:open", DigestCRC32C, DigestPrefer
+			c.TargetName, c.HeaderDigest, c.DataDigest = tgtDigests, DigestCRC32C, DigestPrefer
 		}, nil, true},
+		{"digest that the target has not", func(c *Config) { c.TargetName, c.HeaderDigest = tgtOpen, DigestCRC32C }, errDigest, false},
 		{"CHAP", func(c *Config) { c.CHAP = oneWay }, nil, false},
-		{"CHAP left out", func(*Config) {}, ErrAuthentication, false},
+		{"CHAP left out", func(*Config) {}, LoginAuthenticationFailure, false},
 		{"wrong password", func(c *Config) { c.CHAP = &CHAP{Username: "host", Secret: []byte("wrong-password")} }, LoginAuthenticationFailure, false},
 		{"wrong user", func(c *Config) { c.CHAP = &CHAP{Username: "hose", Secret: oneWay.Secret} }, LoginAuthenticationFailure, false},
 		{"mutual CHAP", func(c *Config) { c.TargetName, c.CHAP = tgtOther, mutual }, nil, false},
@@ -157,12 +163,10 @@ func TestLoginTgt(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}
-			t.Log(err)
 			if err != nil {
 				return
 			}
 			defer c.conn.Close()
-			t.Logf("%+v", c)
 			if c.params.HeaderDigest != tt.digest || c.params.DataDigest != tt.digest {
 				t.Errorf("digests: got %v and %v, want %v", c.params.HeaderDigest, c.params.DataDigest, tt.digest)
 			}

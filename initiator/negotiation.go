@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
@@ -138,7 +139,7 @@ func (n *negotiation) negotiate(k *keySpec, v string) error {
 	if err := n.note(k, v); err != nil || isNoValue(v) {
 		return err
 	}
-	if !k.values.allows(offer, v) {
+	if !k.values.allows(offer, v) && !k.isDefaultChoice(v) {
 		return protocolErrorf("the target answers %s=%q to the offer %q", k.name, v, offer)
 	}
 	return nil
@@ -178,6 +179,8 @@ func (n *negotiation) finish() (Params, error) {
 	return p, nil
 }
 
+var errDigest = errors.New("the target does not agree to a digest that the configuration demands")
+
 // checkDigests fails when a digest that is demanded did not come about:
 // refused, not understood or passed over.
 func (n *negotiation) checkDigests() error {
@@ -190,7 +193,7 @@ func (n *negotiation) checkDigests() error {
 		{"DataDigest", n.cfg.DataDigest, n.params.DataDigest},
 	} {
 		if d.policy == DigestCRC32C && !d.agreed && !n.cfg.discovery() {
-			return fmt.Errorf("the target does not agree to %s=CRC32C, which the configuration demands", d.name)
+			return fmt.Errorf("%w: %s=CRC32C", errDigest, d.name)
 		}
 	}
 	return nil
