@@ -141,7 +141,6 @@ func (l *login) stage(keys []pdu.KeyValue) (answers []pdu.KeyValue, ready bool, 
 		l.neg.announce = false
 		answers = append([]pdu.KeyValue{l.tagKey()}, answers...)
 	}
-	l.neg.pending = answers
 	return answers, ready, err
 }
 

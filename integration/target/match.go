@@ -15,7 +15,6 @@ type Event struct {
 	LUN       [8]byte // of that command
 	Initiator string  // InitiatorName, empty during login
 	TSIH      uint16  // 0 during login
-	execution bool
 	plan      plan
 }
 

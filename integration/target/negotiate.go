@@ -26,9 +26,8 @@ type negotiator struct {
 	offers   []pdu.KeyValue
 	offered  map[string]string
 	seen     map[string]bool
-	declared bool // MaxRecvDataSegmentLength has been told
-	announce bool // the portal group tag has not been told
-	pending  []pdu.KeyValue
+	declared bool   // MaxRecvDataSegmentLength has been told
+	announce bool   // the portal group tag has not been told
 	last     []byte // the last piece of the answer at hand
 	result   negotiated
 }

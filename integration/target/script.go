@@ -93,6 +93,13 @@ func (s *script) add(at stage, m Match, a Action) *Rule {
 	return r
 }
 
+// has tells whether a stage has rules: without them events need not be made.
+func (s *script) has(at stage) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rules[at]) > 0
+}
+
 // run applies the rules of a stage. nil means that none matched.
 func (s *script) run(at stage, e *Event) *Event {
 	s.mu.Lock()

@@ -9,11 +9,10 @@ import (
 // receive takes a PDU of the full feature phase through the rules and to its
 // handling. It runs in the connection's reader.
 func (s *script) receive(c *conn, p *PDU) {
-	e := s.run(onReceive, c.event(p))
-	if e == nil {
-		c.handle(p)
-	} else {
+	if e := c.meet(onReceive, p); e != nil {
 		s.carryOut(c, e)
+	} else {
+		c.handle(p)
 	}
 	if late := c.lateIn; late != nil && late != p {
 		c.lateIn = nil
@@ -52,6 +51,14 @@ func (p *plan) reorders() bool {
 	return p.drop || p.gate != nil || p.delay > 0 || p.swap || p.copies > 0
 }
 
+// meet applies the rules for a PDU; nil when none matches.
+func (c *conn) meet(at stage, p *PDU) *Event {
+	if !c.t.script.has(at) {
+		return nil
+	}
+	return c.t.script.run(at, c.event(p))
+}
+
 // event describes a PDU that was read or is about to be written.
 func (c *conn) event(p *PDU) *Event {
 	e := &Event{PDU: p, CDB: p.CDB(), LUN: headerLUN(&p.Header)}
@@ -81,7 +88,7 @@ func (c *conn) stall(g *Gate) {
 // receiveLogin takes a Login Request through the rules; false when they keep
 // it or have answered it.
 func (s *script) receiveLogin(c *conn, p *PDU) bool {
-	e := s.run(onReceive, c.event(p))
+	e := c.meet(onReceive, p)
 	if e == nil {
 		return true
 	}

@@ -12,21 +12,25 @@ import (
 // send takes a PDU through the rules to the socket. It runs in the
 // connection's writer.
 func (s *script) send(c *conn, g outgoing) {
-	if g.passed {
-		c.write(g)
-		return
-	}
-	e := c.event(g.p)
-	e.CDB, e.LUN = g.cdb, g.lun
-	if e = s.run(onSend, e); e == nil {
-		c.write(g)
-	} else {
+	if e := s.meetOutgoing(c, g); e != nil {
 		c.carryOut(e, g)
+	} else {
+		c.write(g)
 	}
 	if late := c.lateOut; late != nil && late.p != g.p {
 		c.lateOut = nil
 		c.write(*late)
 	}
+}
+
+// meetOutgoing applies the rules for sending, once for each PDU.
+func (s *script) meetOutgoing(c *conn, g outgoing) *Event {
+	if g.passed || !s.has(onSend) {
+		return nil
+	}
+	e := c.event(g.p)
+	e.CDB, e.LUN = g.cdb, g.lun
+	return s.run(onSend, e)
 }
 
 func (c *conn) carryOut(e *Event, g outgoing) {

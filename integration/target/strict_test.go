@@ -210,6 +210,27 @@ func TestStrictRules(t *testing.T) {
 			p.login()
 			p.write(&pdu.TextRequest{Immediate: true, Final: true, ITT: 9, TTT: pdu.ReservedTag, CmdSN: p.cmdSN, ExpStatSN: p.expStatSN}, []byte("SendTargets="))
 		}},
+		{"text-ttt", ended, func(p *peer) {
+			p.login()
+			p.write(&pdu.TextRequest{Immediate: true, Final: true, ITT: 9, TTT: 4, CmdSN: p.cmdSN, ExpStatSN: p.expStatSN}, nil)
+		}},
+		{"ahs", rejected, func(p *peer) {
+			p.login()
+			u := newPDU(reading(p.command(read10(0, 1), 512)), nil)
+			u.AHS = []byte{0, 200, 1, 0}
+			p.writePDU(u)
+		}},
+		{"key-value", only, func(p *peer) {
+			p.login(pdu.KeyValue{Key: "MaxBurstLength", Value: "100"})
+			if p.keys["MaxBurstLength"] != "Reject" {
+				p.t.Error(p.keys)
+			}
+		}},
+		{"tmf-refcmdsn", only, func(p *peer) {
+			unsolicited(p)
+			c, _ := solicit(p)
+			p.manage(pdu.AbortTask, c.ITT, c.CmdSN+3, pdu.FunctionComplete)
+		}},
 		{"tmf-tag", only, func(p *peer) {
 			p.login()
 			p.write(&pdu.TaskMgmtRequest{Immediate: true, Function: pdu.AbortTaskSet, ITT: 9, CmdSN: p.cmdSN, ExpStatSN: p.expStatSN}, nil)
@@ -244,6 +265,35 @@ func TestStrictRules(t *testing.T) {
 				t.Errorf("not noted; noted were %v", target.Violations())
 			}
 		})
+	}
+}
+
+// TestDiscoveryOnly sends a SCSI command in a discovery session.
+func TestDiscoveryOnly(t *testing.T) {
+	target := start(t, Config{})
+	p := dial(t, target)
+	p.exchange(p.loginHeader(), pdu.KeyValue{Key: "InitiatorName", Value: "iqn.x:y"}, pdu.KeyValue{Key: "SessionType", Value: "Discovery"})
+	p.write(reading(p.command(read10(0, 1), 512)), nil)
+	p.expectReject()
+	if !broken(target, "discovery-only") {
+		t.Error(target.Violations())
+	}
+	p.ping()
+}
+
+// TestPongLUN answers a ping with another LUN field.
+func TestPongLUN(t *testing.T) {
+	target := start(t, Config{Strict: true, LUNs: []*LUN{NewMemoryLUN(1<<20, 512, Number(3))}})
+	p := dial(t, target).login()
+	target.Ping(nil)
+	var in pdu.NOPIn
+	if u := p.read(); in.Unmarshal(&u.Header) != nil || in.LUN[1] != 3 {
+		t.Fatal(u)
+	}
+	p.write(&pdu.NOPOut{Immediate: true, ITT: pdu.ReservedTag, TTT: in.TTT, CmdSN: p.cmdSN, ExpStatSN: p.expStatSN}, nil)
+	p.expectReject()
+	if !broken(target, "nop-lun") {
+		t.Error(target.Violations())
 	}
 }
 

@@ -42,8 +42,7 @@ type task struct {
 	open      map[uint32]*burst // by Target Transfer Tag
 	numbered  uint32            // Data-In or R2T PDUs sent
 	entry     *Command          // in the log
-	aca       [8]byte
-	firstData int // bytes of immediate and unsolicited data
+	firstData int               // bytes of immediate and unsolicited data
 }
 
 // maxTransfer bounds the memory of one command, in bytes.
