@@ -138,13 +138,15 @@ func (w *loginWire) receive() (resp pdu.LoginResponse, text []byte, err error) {
 
 // count bounds what the target sends, before memory is taken for it.
 func (w *loginWire) count(ahs, n int) error {
-	w.pdus++
-	w.text += n
 	switch {
 	case ahs > 0:
 		return protocolErrorf("login response with an additional header segment")
 	case n > loginSegmentLength:
 		return protocolErrorf("login response with %d bytes of data, more than %d", n, loginSegmentLength)
+	}
+	w.pdus++
+	w.text += n
+	switch {
 	case w.text > maxLoginText:
 		return protocolErrorf("the login responses hold more than %d bytes of keys", maxLoginText)
 	case w.pdus > maxLoginPDUs:
