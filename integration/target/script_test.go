@@ -245,3 +245,31 @@ func TestLoginAnswers(t *testing.T) {
 		t.Error(p.keys)
 	}
 }
+
+// TestReceiveFaults keeps commands back on their way in. The target then
+// executes them in CmdSN order and blames nobody.
+func TestReceiveFaults(t *testing.T) {
+	for name, action := range map[string]func(*Gate) Action{"hold": Hold, "reorder": func(*Gate) Action { return Reorder() }} {
+		t.Run(name, func(t *testing.T) {
+			target := start(t, Config{QuietLogin: true, Strict: true})
+			gate := NewGate()
+			target.OnReceive(Once(SCSI(OpRead10)), action(gate))
+			p := dial(t, target).login()
+			first, second := reading(p.command(read10(0, 1), 512)), reading(p.command(read10(1, 1), 512))
+			p.write(first, nil)
+			p.write(second, nil)
+			p.ping()
+			gate.Release()
+			var got []uint32
+			for _, c := range target.Commands() {
+				got = append(got, uint32(c.LBA))
+			}
+			if len(got) != 2 || got[0] != 1 || got[1] != 0 {
+				t.Errorf("order of arrival: LBAs %v", got)
+			}
+			if v := target.Violations(); len(v) > 0 {
+				t.Error(v)
+			}
+		})
+	}
+}
