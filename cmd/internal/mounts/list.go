@@ -25,17 +25,31 @@ type Mount struct {
 }
 
 // List returns the mounts of iscsifs of this mount namespace, of all users, in the
-// order in which they were made. Bind mounts of single files are left out.
+// order in which they were made. Bind mounts of one or of its files are left out.
 func List() ([]Mount, error) {
-	infos, err := mountinfo.GetMounts(filter)
+	infos, err := all()
+	if err != nil {
+		return nil, err
+	}
+	var list []Mount
+	devices := map[[2]int]bool{}
+	for _, info := range infos {
+		device := [2]int{info.Major, info.Minor}
+		if info.Root == "/" && !devices[device] {
+			devices[device] = true
+			list = append(list, fromInfo(info))
+		}
+	}
+	return list, nil
+}
+
+// all returns all mounts of the type, bind mounts included.
+func all() ([]*mountinfo.Info, error) {
+	infos, err := mountinfo.GetMounts(mountinfo.FSTypeFilter(Type))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the list of mounts, /proc/self/mountinfo: %w", err)
 	}
-	list := make([]Mount, len(infos))
-	for i, info := range infos {
-		list[i] = fromInfo(info)
-	}
-	return list, nil
+	return infos, nil
 }
 
 // Find returns the mount of iscsifs on a mountpoint given as a user gives it,
@@ -55,10 +69,6 @@ func Find(point string) (Mount, bool, error) {
 		}
 	}
 	return Mount{}, false, nil
-}
-
-func filter(info *mountinfo.Info) (skip, stop bool) {
-	return info.FSType != Type || info.Root != "/", false
 }
 
 func fromInfo(info *mountinfo.Info) Mount {

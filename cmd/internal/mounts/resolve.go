@@ -20,13 +20,13 @@ var errLoop = errors.New("too many symbolic links")
 // It looks at nothing at or below a mount of iscsifs: from there on the path is
 // taken as it is written.
 func Resolve(path string) (string, error) {
-	list, err := List()
+	infos, err := all()
 	if err != nil {
 		return "", err
 	}
-	points := make(map[string]bool, len(list))
-	for _, m := range list {
-		points[m.Point] = true
+	points := make(map[string]bool, len(infos))
+	for _, info := range infos {
+		points[info.Mountpoint] = true
 	}
 	resolved, err := resolve(path, points)
 	if err != nil {
