@@ -22,7 +22,7 @@ type backing interface {
 	close() error
 }
 
-var errShrink = errors.New("negative size")
+var errSize = errors.New("negative size")
 
 // eachChunk splits a range where chunks begin.
 func eachChunk(off, n int64, f func(chunk, within, length int64) error) error {

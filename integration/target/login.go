@@ -13,7 +13,6 @@ type loginStatus uint16
 
 // The statuses that this target finds by itself.
 const (
-	loginSuccess       loginStatus = 0x0000
 	loginInitiatorErr  loginStatus = 0x0200
 	loginAuthFailed    loginStatus = 0x0201
 	loginNotFound      loginStatus = 0x0203

@@ -16,7 +16,7 @@ func (m *memory) close() error { return nil }
 
 func (m *memory) resize(n int64) error {
 	if n < 0 {
-		return errShrink
+		return errSize
 	}
 	if n < m.bytes {
 		// What is cut off must not come back when the size grows again.
