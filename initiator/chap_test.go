@@ -188,6 +188,7 @@ func TestCHAPRefused(t *testing.T) {
 		"no challenge":         {false, []reply{chooseCHAP, withKeys(challenge5, "CHAP_A=5 CHAP_I=1")}, ErrProtocol},
 		"empty challenge":      {false, []reply{chooseCHAP, withKeys(challenge5, "CHAP_A=5 CHAP_I=1 CHAP_C=0x")}, ErrProtocol},
 		"reflected challenge":  {false, []reply{chooseCHAP, withKeys(challenge5, "CHAP_A=5 CHAP_I=1 CHAP_C="+encodeCHAP(sent))}, ErrAuthentication},
+		"name too early":       {false, []reply{chooseCHAP, withKeys(challenge5, challenge5.keys+" CHAP_N=nas")}, ErrProtocol},
 		"second challenge":     {false, []reply{chooseCHAP, challenge5, challenge5}, ErrProtocol},
 		"second method":        {false, []reply{chooseCHAP, chooseCHAP}, ErrProtocol},
 	} {
@@ -196,6 +197,21 @@ func TestCHAPRefused(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestCHAPReflected brings a challenge of ours back on another connection.
+func TestCHAPReflected(t *testing.T) {
+	s, err := mutualTarget(t, func(id byte, c []byte, _ string) string {
+		return "CHAP_N=nas CHAP_R=" + md5Response(id, targetSecret, c)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := s.got()[2].value("CHAP_C")
+	_, _, err = try(t, chapConfig(true), chooseCHAP, withKeys(challenge5, "CHAP_A=5 CHAP_I=1 CHAP_C="+ours))
+	if !errors.Is(err, ErrAuthentication) || !strings.Contains(err.Error(), "our own challenge") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -192,6 +192,7 @@ func TestLoginViolations(t *testing.T) {
 		"other ISID":           {changed(noAuth, func(b []byte) { b[13] ^= 1 })},
 		"other version":        {changed(noAuth, func(b []byte) { b[3] = 1 })},
 		"other stage":          {changed(noAuth, func(b []byte) { b[1] = 0x87 })},
+		"stage gone back":      {noAuth, {}},
 		"stage skipped":        {changed(noAuth, func(b []byte) { b[1] = 0x83 })},
 		"T and C":              {changed(noAuth, func(b []byte) { b[1] = 0xc1 })},
 		"StatSN stands still":  {noAuth, changed(welcome, func(b []byte) { b[27]-- })},
@@ -230,17 +231,20 @@ func TestLoginUnaskedTransit(t *testing.T) {
 }
 
 func TestLoginNeverEnds(t *testing.T) {
-	for name, r := range map[string]reply{
-		"empty responses": {},
-		"C bit":           {flags: 0x40, raw: strings.Repeat("a", 4096)},
+	for name, tt := range map[string]struct {
+		reply reply
+		most  int // requests
+	}{
+		"empty responses": {reply{}, maxLoginPDUs + 1},
+		"C bit":           {reply{flags: 0x40, raw: strings.Repeat("a", 4096)}, maxLoginText/4096 + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newTarget(t, func(request) (reply, bool) { return r, true })
+			s := newTarget(t, func(request) (reply, bool) { return tt.reply, true })
 			_, err := connect(context.Background(), testConfig(), s.portal)
 			if !errors.Is(err, ErrProtocol) {
 				t.Errorf("got %v", err)
 			}
-			if n := len(s.got()); n > maxLoginPDUs+1 {
+			if n := len(s.got()); n > tt.most {
 				t.Errorf("%d requests", n)
 			}
 		})
