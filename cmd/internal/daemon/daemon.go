@@ -1,0 +1,64 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/iscsifs/iscsifs/config"
+	"github.com/iscsifs/iscsifs/fusefs"
+)
+
+// Options are what a daemon is started with.
+type Options struct {
+	Config     *config.Config // with what the command line changes
+	Mountpoint string         // resolved
+	ReadOnly   bool           // the whole mount
+	Shared     bool           // allow a second read-write use of a LUN on this host
+
+	InitiatorName  string // iSCSI name
+	InitiatorAlias string
+
+	Socket   string   // where the control socket will be, for those who look for it
+	LogPlace string   // where the log goes, for status
+	Warnings []string // of the configuration and the start, for status
+	Logger   zerolog.Logger
+
+	// OnState, which may be nil, is told each new state. It is not to wait.
+	OnState func(State)
+}
+
+// Daemon is a mount and all that serves it.
+type Daemon struct {
+	opts      Options
+	log       zerolog.Logger
+	lifecycle lifecycle
+	targets   []*target // in file order
+	files     *fusefs.FS
+	server    mount // nil until mounted
+	locks     locks
+
+	tree sync.Mutex // held while LUNs come and go; guards luns
+	luns []*lun     // attached, in the order of their coming
+
+	// background counts the goroutines that try to log in to targets that need
+	// not be there; quit ends them.
+	background sync.WaitGroup
+	quit       context.CancelFunc
+
+	end      ending
+	finished chan struct{} // closed when all is flushed and logged out
+	flushErr error         // of the last flush; may be read once finished is closed
+}
+
+// State tells where the daemon stands.
+func (d *Daemon) State() State { return d.lifecycle.now() }
+
+// attached returns the LUNs that have files or links, in the order of their
+// coming.
+func (d *Daemon) attached() []*lun {
+	d.tree.Lock()
+	defer d.tree.Unlock()
+	return d.luns[:len(d.luns):len(d.luns)]
+}

@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/cmd/internal/holders"
+	"github.com/iscsifs/iscsifs/cmd/internal/status"
+)
+
+// inUse is the error that names what holds the mount, with the exit code InUse;
+// nil if nothing is seen to.
+func (d *Daemon) inUse(ctx context.Context) error {
+	list, notes, err := d.server.Holders(ctx)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return d.busyWith(list, notes)
+}
+
+// busyWith words the refusal: a line for each holder, in the order in which they
+// can be freed.
+func (d *Daemon) busyWith(list []holders.Holder, notes []holders.Note) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "unmount %s: in use, nothing was changed; free it in this order:", d.opts.Mountpoint)
+	for _, h := range list {
+		fmt.Fprintf(&b, "\n  %s", h)
+	}
+	for _, note := range notes {
+		fmt.Fprintf(&b, "\n  (%s)", note)
+	}
+	return exitcode.With(exitcode.InUse, errors.New(b.String()))
+}
+
+// The kernel lets go of a file a moment after close(2) has returned, and of those
+// of a process a moment after it was seen.
+const (
+	settleTime = 2 * time.Second
+	settlePoll = 20 * time.Millisecond
+)
+
+// unmountFree unmounts what nobody is seen to hold.
+func (d *Daemon) unmountFree(ctx context.Context) error {
+	for deadline := time.Now().Add(settleTime); ; {
+		err := d.server.Unmount()
+		if !errors.Is(err, syscall.EBUSY) {
+			return err
+		}
+		if held := d.inUse(ctx); held != nil {
+			return held
+		}
+		if time.Now().After(deadline) {
+			return d.busyUnseen()
+		}
+		select {
+		case <-time.After(settlePoll):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// busyUnseen names, by what the tree knows, who cannot be seen in /proc: another
+// user's process, or one in another PID namespace.
+func (d *Daemon) busyUnseen() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "unmount %s: in use, nothing was changed; by whom cannot be seen from here: `sudo fuser -vm %s` may tell", d.opts.Mountpoint, d.opts.Mountpoint)
+	for _, open := range d.files.OpenFiles() {
+		fmt.Fprintf(&b, "\n  %s: opened by process %s", filepath.Join(d.opts.Mountpoint, open.Path), joinInts(open.PIDs))
+	}
+	return exitcode.With(exitcode.InUse, errors.New(b.String()))
+}
+
+func joinInts(list []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ", "), "[]")
+}
+
+// holdersByFile are the holders of each file for status, by path from the
+// mountpoint on.
+func (d *Daemon) holdersByFile(ctx context.Context) map[string][]status.Holder {
+	list, _, err := d.server.Holders(ctx)
+	if err != nil {
+		d.log.Warn().Err(err).Msg("status without holders")
+	}
+	byFile := map[string][]status.Holder{}
+	for _, h := range list {
+		file, err := filepath.Rel(d.opts.Mountpoint, h.LUNPath)
+		if err != nil {
+			continue
+		}
+		byFile[file] = append(byFile[file], status.Holder{Kind: string(h.Kind), Name: h.Name, PID: h.PID, User: h.User, Command: h.Command})
+	}
+	return byFile
+}

@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/guard"
+	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// locks are what the daemon holds until its end.
+type locks []*guard.Lock
+
+// add takes over what an acquisition returned.
+func (l *locks) add(lock *guard.Lock, err error) error {
+	if err == nil {
+		*l = append(*l, lock)
+	}
+	return err
+}
+
+func (l *locks) release() {
+	for _, lock := range *l {
+		_ = lock.Release() // the name goes with the process in any case
+	}
+	*l = nil
+}
+
+// guard refuses a second read-write use of a LUN on this host. let gives the
+// LUN free again; nil where there is nothing to give.
+func (d *Daemon) guard(ctx context.Context, l *lun) (let func(), err error) {
+	if l.disk.ReadOnly() {
+		return nil, nil
+	}
+	lock, err := d.lockUnit(ctx, l)
+	switch {
+	case err == nil:
+	case d.opts.Shared:
+		l.target.log.Warn().Err(err).Msg("used all the same, because of --shared")
+		return nil, nil
+	default:
+		return nil, err
+	}
+	return func() { _ = lock.Release() }, nil
+}
+
+func (d *Daemon) lockUnit(ctx context.Context, l *lun) (*guard.Lock, error) {
+	info := l.disk.Info()
+	err := guard.KernelDisk("/sys", guard.Unit{
+		Designators: info.Designators,
+		Serial:      info.Serial,
+		Vendor:      info.Inquiry.Vendor,
+		Product:     info.Inquiry.Product,
+	}, l.where())
+	if err != nil {
+		return nil, err
+	}
+	use := guard.Use{Mountpoint: d.opts.Mountpoint, Path: filepath.Join(d.opts.Mountpoint, l.path()), Socket: d.opts.Socket}
+	return whenFlushed(ctx, func() (*guard.Lock, error) {
+		return guard.LogicalUnit(ctx, unitKey(l), l.where(), use)
+	})
+}
+
+// unitKey is the same for a logical unit however it is reached: its best
+// designator; where it has none, its target's name and its number.
+func unitKey(l *lun) string {
+	info := l.disk.Info()
+	if best, ok := scsi.BestDesignator(info.Designators); ok {
+		return fmt.Sprintf("%x:%s", uint8(best.Type), hex.EncodeToString(best.Value))
+	}
+	return fmt.Sprintf("%s\x00%d\x00%s", l.target.cfg.IQN, l.number, info.Serial)
+}
+
+// How long to wait for a daemon that has lost its mount and still flushes, and
+// how often to look. The first allows for a flush that meets a slow target.
+const (
+	flushPatience = 2 * time.Minute
+	flushPoll     = 100 * time.Millisecond
+)
+
+// whenFlushed takes a lock. A daemon whose mount is gone writes what is left
+// and ends: the new mount waits for it, so that it reads what was written.
+func whenFlushed(ctx context.Context, take func() (*guard.Lock, error)) (*guard.Lock, error) {
+	deadline := time.Now().Add(flushPatience)
+	for {
+		lock, err := take()
+		var held *guard.HeldError
+		if !errors.As(err, &held) || !unmounted(held) || time.Now().After(deadline) {
+			return lock, err
+		}
+		select {
+		case <-time.After(flushPoll):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// unmounted tells whether the holder of a lock has lost its mount, or has none yet.
+func unmounted(held *guard.HeldError) bool {
+	if held.By.Mountpoint == "" {
+		return false
+	}
+	_, found, err := mounts.Find(held.By.Mountpoint)
+	return err == nil && !found
+}

@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"path"
+	"strconv"
+
+	"github.com/iscsifs/iscsifs/cache"
+	"github.com/iscsifs/iscsifs/initiator"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// lun is a LUN that is a file, or a further path to one that is. What it holds
+// does not change once it is attached.
+type lun struct {
+	target *target
+	number uint64
+	disk   disk
+	portal string // "host:port" that it was opened through
+	name   string
+	links  []link // in by-id and by-path, and a further path's own name
+	first  *lun   // the LUN whose file this is another path to; nil = it has a file
+	volume *cache.Volume
+	let    func() // gives up the guard; nil = none is held
+}
+
+// link is a symbolic link in the tree.
+type link struct{ dir, name string }
+
+// path is the LUN's file or link, from the mountpoint on.
+func (l *lun) path() string { return path.Join(l.target.cfg.Directory, l.name) }
+
+// where names the LUN in messages.
+func (l *lun) where() string {
+	return "LUN " + strconv.FormatUint(l.number, 10) + " of " + l.target.cfg.IQN + " at " + l.portal
+}
+
+// xattrs are the extended attributes of the LUN's file.
+func (l *lun) xattrs() map[string]string {
+	info := l.disk.Info()
+	attrs := map[string]string{
+		"target":     l.target.cfg.IQN,
+		"portal":     l.portal,
+		"lun":        strconv.FormatUint(l.number, 10),
+		"vendor":     info.Inquiry.Vendor,
+		"product":    info.Inquiry.Product,
+		"revision":   info.Inquiry.Revision,
+		"serial":     info.Serial,
+		"block_size": strconv.Itoa(l.disk.BlockSize()),
+	}
+	if naa := naaName(info); naa != "" {
+		attrs["naa"] = naa
+	}
+	return attrs
+}
+
+// naaName is the unit's NAA designator in hexadecimal; "" if it has none.
+func naaName(info initiator.DiskInfo) string {
+	best, ok := scsi.BestDesignator(info.Designators)
+	if _, isNAA := best.NAA(); !ok || !isNAA {
+		return ""
+	}
+	return best.UdevName(info.Inquiry.Vendor, info.Inquiry.Product)[len("3"):]
+}
+
+// sameUnit tells whether two LUNs lead to one logical unit: the same designator,
+// and nothing that a target which gives all its units one designator would differ
+// in.
+func sameUnit(a, b initiator.DiskInfo) bool {
+	return a.UdevID != "" && a.UdevID == b.UdevID && a.Serial == b.Serial &&
+		a.Inquiry.Vendor == b.Inquiry.Vendor && a.Inquiry.Product == b.Inquiry.Product &&
+		a.Capacity.Blocks == b.Capacity.Blocks && a.Capacity.BlockSize == b.Capacity.BlockSize
+}

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
+)
+
+// probeTime is how long a mount on the mountpoint has to answer before it counts
+// as hanging.
+const probeTime = 5 * time.Second
+
+// CheckMountpoint makes sure that something can be mounted on point: it clears a
+// mount of iscsifs whose daemon is gone, and refuses a live one (with the exit
+// code InUse), what is no directory, what would hide files, and what the user may
+// not mount on. It returns the point without symbolic links.
+func CheckMountpoint(ctx context.Context, point string) (string, error) {
+	resolved, err := mounts.Resolve(point)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", missing(point)
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := mounts.ClearDead(ctx, resolved, probeTime); err != nil {
+		return "", err
+	}
+	return resolved, checkDirectory(resolved)
+}
+
+func missing(point string) error {
+	return fmt.Errorf("mount on %s: there is no such directory: `mkdir -p %s` makes it", point, point)
+}
+
+func checkDirectory(point string) error {
+	dir, err := os.Open(point)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return missing(point)
+	case err != nil:
+		return fmt.Errorf("mount on %s: %w", point, unwrapPath(err))
+	}
+	defer dir.Close()
+	info, err := dir.Stat()
+	if err != nil {
+		return fmt.Errorf("mount on %s: %w", point, unwrapPath(err))
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("mount on %s: it is no directory", point)
+	}
+	if _, err := dir.ReadDir(1); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("mount on %s: the directory is not empty, and the mount would hide what is in it: choose an empty one", point)
+	}
+	if err := unix.Access(point, unix.W_OK); err != nil {
+		return fmt.Errorf("mount on %s: the directory is not yours to write: %w", point, err)
+	}
+	return nil
+}
+
+// unwrapPath leaves away the operation and path that the message has already.
+func unwrapPath(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}

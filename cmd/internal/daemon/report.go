@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/status"
+	"github.com/iscsifs/iscsifs/initiator"
+)
+
+// Report says how the mount does. It asks no target.
+func (d *Daemon) Report(ctx context.Context) status.Mount {
+	m := status.Mount{
+		Mountpoint: d.opts.Mountpoint,
+		Config:     d.opts.Config.Path,
+		PID:        os.Getpid(),
+		State:      d.lifecycle.now().String(),
+		Log:        d.opts.LogPlace,
+		Warnings:   d.opts.Warnings,
+	}
+	held := d.holdersByFile(ctx)
+	for _, t := range d.targets {
+		m.Targets = append(m.Targets, d.reportTarget(t, held))
+	}
+	return m
+}
+
+// targetNamed returns a target of the mount by its name, or nil.
+func (d *Daemon) targetNamed(iqn string) *target {
+	for _, t := range d.targets {
+		if strings.EqualFold(t.cfg.IQN, iqn) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) reportTarget(t *target, held map[string][]status.Holder) status.Target {
+	t.mu.Lock()
+	r := status.Target{
+		IQN:         t.cfg.IQN,
+		Directory:   t.cfg.Directory,
+		State:       t.state.String(),
+		Since:       t.since.Round(time.Second),
+		Reason:      reason(t.reason),
+		NextAttempt: orNil(t.nextAttempt),
+	}
+	s, luns := t.session, t.luns
+	t.mu.Unlock()
+	for _, p := range t.login.Portals {
+		r.Portals = append(r.Portals, status.Portal{Address: p, TPGT: -1, State: "not in use"})
+	}
+	if s != nil {
+		addSession(&r, s.Status())
+	}
+	for _, l := range luns {
+		r.LUNs = append(r.LUNs, d.reportLUN(l, held))
+	}
+	return r
+}
+
+// addSession says how the session of a target does.
+func addSession(r *status.Target, s initiator.SessionStatus) {
+	r.State, r.Since = s.State.String(), s.Since.Round(time.Second)
+	r.Reason = reason(s.Reason)
+	r.Reconnects = uint64(s.Reconnects)
+	r.NextAttempt = orNil(s.NextAttempt)
+	r.Negotiated = map[string]string{}
+	for _, kv := range s.Params.Keys() {
+		r.Negotiated[kv.Key] = kv.Value
+	}
+	r.Stats = stats(s.Stats)
+	used := status.Portal{Address: s.Portal, TPGT: s.Params.TargetPortalGroupTag, State: s.State.String()}
+	for i := range r.Portals {
+		if r.Portals[i].Address == s.Portal {
+			r.Portals[i] = used
+			return
+		}
+	}
+	r.Portals = append(r.Portals, used) // a redirect leads there
+}
+
+func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
+	info := l.disk.Info()
+	r := status.LUN{
+		LUN:       l.number,
+		Path:      filepath.Join(d.opts.Mountpoint, l.path()),
+		Size:      l.disk.Size(),
+		BlockSize: l.disk.BlockSize(),
+		Vendor:    info.Inquiry.Vendor,
+		Product:   info.Inquiry.Product,
+		Revision:  info.Inquiry.Revision,
+		Serial:    info.Serial,
+		ID:        info.UdevID,
+		ReadOnly:  l.disk.ReadOnly(),
+		Thin:      info.Capacity.LBPME,
+		Warnings:  l.warnings(),
+		Holders:   held[l.path()],
+	}
+	if l.volume != nil {
+		s := l.volume.Stats()
+		r.DirtyBytes, r.HeldBytes, r.InFlight = s.DirtyBytes, s.HeldBytes, int(s.InFlight)
+		r.CacheHits, r.CacheMisses = s.Hits, s.Misses
+		r.ReadBytes, r.WrittenBytes = s.ReadBytes, s.WrittenBytes
+	}
+	return r
+}
+
+// warnings are what makes the LUN less safe than others.
+func (l *lun) warnings() []string {
+	var list []string
+	if l.disk.Info().UdevID == "" {
+		list = append(list, "identity weak: the target gives no designator (VPD 83h), so that a LUN mapped anew cannot be told from this one")
+	}
+	if f, ok := l.disk.(interface{ FlushUnsupported() bool }); ok && f.FlushUnsupported() {
+		list = append(list, "the target knows no SYNCHRONIZE CACHE: that its writes are durable is its word")
+	}
+	if l.first != nil {
+		list = append(list, "the same logical unit as "+l.first.path()+", to which its name is a link")
+	}
+	return list
+}
+
+func stats(s initiator.Stats) status.Stats {
+	return status.Stats{
+		TxDataOctets:  uint64(s.TxOctets),
+		RxDataOctets:  uint64(s.RxOctets),
+		NOPTxPDUs:     uint64(s.NOPOut),
+		SCSICmdPDUs:   uint64(s.Commands),
+		TMFCmdPDUs:    uint64(s.TaskMgmt),
+		TextPDUs:      uint64(s.Text),
+		DataOutPDUs:   uint64(s.DataOut),
+		LogoutPDUs:    uint64(s.Logout),
+		NOPRxPDUs:     uint64(s.NOPIn),
+		SCSIRspPDUs:   uint64(s.Responses),
+		TMFRspPDUs:    uint64(s.TaskMgmtResponses),
+		TextRspPDUs:   uint64(s.TextResponses),
+		DataInPDUs:    uint64(s.DataIn),
+		LogoutRspPDUs: uint64(s.LogoutResponses),
+		R2TPDUs:       uint64(s.R2T),
+		AsyncPDUs:     uint64(s.Async),
+		RejectPDUs:    uint64(s.Rejects),
+		DigestErrors:  uint64(s.DigestErrors),
+		TimeoutErrors: uint64(s.Timeouts),
+	}
+}
+
+// reason is an error as status shows it.
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// orNil is nil for a time that is not set.
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

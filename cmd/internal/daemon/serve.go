@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+)
+
+// How often a daemon that is to end looks whether the last holder has gone, and
+// how long it pauses after a flush that failed.
+const (
+	leavePoll  = 500 * time.Millisecond
+	flushPause = 10 * time.Second
+)
+
+// Serve keeps the mount in service until it is gone, by whomever; then it
+// flushes, logs out and returns the error of the flush, with the exit code Dirty.
+func (d *Daemon) Serve(ctx context.Context) error {
+	go func() { // ends with the mount
+		d.server.Wait()
+		d.end.setGone()
+	}()
+	select {
+	case <-d.end.gone:
+	case <-d.end.asked:
+		d.leave(ctx)
+	}
+	return d.finish(ctx)
+}
+
+// Terminate asks for the end, as SIGTERM does: at once if nobody holds a LUN,
+// else when the last holder has gone. Asked again it only logs the state.
+func (d *Daemon) Terminate(ctx context.Context) {
+	select {
+	case <-d.end.asked:
+		event := d.log.Info().Stringer("state", d.lifecycle.now())
+		if err := d.inUse(ctx); err != nil {
+			event = event.Err(err)
+		}
+		event.Msg("asked to end again")
+	default:
+		d.end.ask()
+	}
+}
+
+// leave returns when the mount is gone.
+func (d *Daemon) leave(ctx context.Context) {
+	said := ""
+	for {
+		pause := leavePoll
+		if err := d.tryLeave(ctx); err != nil {
+			if err.Error() != said {
+				said = err.Error()
+				d.log.Warn().Err(err).Msg("asked to end; serves on until then")
+			}
+			if exitcode.Of(err) == int(exitcode.Dirty) {
+				pause = flushPause
+			}
+		}
+		select {
+		case <-d.end.gone:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// tryLeave unmounts if nothing is in the way.
+func (d *Daemon) tryLeave(ctx context.Context) error {
+	d.lifecycle.change(Serving, Leaving)
+	if d.lifecycle.now() != Leaving || d.end.isDetached() {
+		return nil // a command is at it, or the kernel's last reference decides
+	}
+	return d.stop(ctx, UnmountOptions{})
+}
+
+// finish is the end of every mount: what is left is flushed, then the sessions
+// are logged out, and only then may another daemon have the LUNs.
+func (d *Daemon) finish(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	d.lifecycle.finish()
+	d.quit()
+	d.background.Wait()
+	d.flushErr = d.flushWithin(ctx, UnmountOptions{})
+	if d.flushErr != nil {
+		d.log.Error().Err(d.flushErr).Msg("data is lost: the mount is gone")
+	}
+	d.logoutAll(ctx)
+	for _, l := range d.attached() {
+		l.release()
+	}
+	d.locks.release()
+	d.lifecycle.change(Finishing, Stopped)
+	close(d.finished)
+	return d.flushErr
+}
+
+// logoutAll ends all sessions at once.
+func (d *Daemon) logoutAll(ctx context.Context) {
+	done := make(chan struct{}, len(d.targets))
+	for _, t := range d.targets {
+		go func() { t.end(ctx); done <- struct{}{} }()
+	}
+	for range d.targets {
+		<-done
+	}
+}

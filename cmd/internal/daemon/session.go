@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/iscsifs/iscsifs/cache"
+	"github.com/iscsifs/iscsifs/initiator"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// session is what the daemon needs of an [initiator.Session], which survives the
+// loss of its connection by itself.
+type session interface {
+	LUNs(ctx context.Context) ([]scsi.LUN, error)
+	OpenDisk(ctx context.Context, lun scsi.LUN) (disk, error)
+	Logout(ctx context.Context) error
+	Status() initiator.SessionStatus
+}
+
+// disk is what the daemon needs of an [initiator.Disk].
+type disk interface {
+	cache.Device
+	Info() initiator.DiskInfo
+}
+
+// loginFunc opens a session.
+type loginFunc func(ctx context.Context, cfg initiator.Config) (session, error)
+
+// login is the loginFunc of the real initiator.
+func login(ctx context.Context, cfg initiator.Config) (session, error) {
+	s, err := initiator.Login(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return realSession{s}, nil
+}
+
+// realSession is an initiator.Session whose disks come as the interface.
+type realSession struct{ *initiator.Session }
+
+func (s realSession) OpenDisk(ctx context.Context, lun scsi.LUN) (disk, error) {
+	d, err := s.Session.OpenDisk(ctx, lun)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// readOnlyDisk is a disk that the configuration forbids to write.
+type readOnlyDisk struct{ disk }
+
+func (readOnlyDisk) ReadOnly() bool { return true }

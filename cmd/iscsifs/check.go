@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/daemon"
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/config"
+)
+
+func (p *program) checkCommand() *cobra.Command {
+	var show, connect bool
+	cmd := &cobra.Command{
+		Use:   "check CONFIG",
+		Short: "Validate a configuration",
+		Long: `check validates CONFIG and prints every fault on a line of its own. It contacts
+nobody unless told to.`,
+		Example: `  iscsifs check nas.toml
+  iscsifs check --connect nas.toml`,
+		Args: between(1, 1, "CONFIG"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.check(cmd.Context(), args[0], show, connect)
+		},
+	}
+	cmd.Flags().BoolVar(&show, "show", false, "print the settings in effect for each target, defaults included, secrets masked")
+	cmd.Flags().BoolVar(&connect, "connect", false, "also log in to each target and say what is there; mounts nothing and disturbs no live session")
+	return cmd
+}
+
+func (p *program) check(ctx context.Context, path string, show, connect bool) error {
+	cfg, warnings, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(p.stderr, w)
+	}
+	if show {
+		err = cfg.WriteEffective(p.stdout)
+	} else {
+		_, err = fmt.Fprintf(p.stdout, "%s: valid, %s\n", path, count(len(cfg.Targets), "target"))
+	}
+	if err != nil || !connect {
+		return err
+	}
+	return p.checkConnect(ctx, cfg)
+}
+
+// checkConnect looks at each target, in the file's order, whatever becomes of the
+// others.
+func (p *program) checkConnect(ctx context.Context, cfg *config.Config) error {
+	opts, err := initiatorOptions(cfg)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, t := range cfg.Targets {
+		found, err := probe(ctx, daemon.ProbeConfig(opts, t))
+		if err == nil {
+			fmt.Fprintf(p.stdout, "%s: logged in, %s\n", t.IQN, count(len(found), "disk"))
+			for _, l := range found {
+				fmt.Fprintf(p.stdout, "  %s\n", l)
+			}
+			err = listedThere(t, found)
+		}
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
+
+// listedThere makes sure that each LUN that the configuration lists is a disk.
+func listedThere(t config.Target, found []probedLUN) error {
+	there := map[uint64]bool{}
+	for _, l := range found {
+		there[l.LUN] = true
+	}
+	var failures []error
+	for _, want := range t.LUNs {
+		if !there[uint64(want)] {
+			failures = append(failures, exitcode.Errorf(exitcode.Failed, "check LUN %d of %s: the target has no disk there", want, t.IQN))
+		}
+	}
+	return errors.Join(failures...)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
+	"github.com/iscsifs/iscsifs/cmd/internal/daemon"
+	"github.com/iscsifs/iscsifs/cmd/internal/identity"
+	"github.com/iscsifs/iscsifs/config"
+)
+
+// audience is who is told how the start goes.
+type audience interface {
+	Out(line string)
+	Warn(line string)
+	Ready() error // returns an error if nobody wants the mount any more
+}
+
+// runDaemon mounts and serves until the mount is gone.
+func (p *program) runDaemon(ctx context.Context, r mountRequest, cfg *config.Config, warnings []config.Warning) error {
+	var to audience = foreground{p.stdout, p.stderr}
+	if p.reporter != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = p.reporter.Context(ctx)
+		defer cancel()
+		to = p.reporter
+	}
+	log, err := p.openLog(&cfg.Log, r.foreground)
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	for _, w := range warnings {
+		log.Warn().Msg(w.String())
+	}
+	opts, err := r.daemonOptions(cfg, warnings)
+	if err != nil {
+		return err
+	}
+	opts.Logger, opts.LogPlace = log.Logger, log.place
+	if r.foreground {
+		opts.OnState = notifyState
+	}
+	err = p.serveMount(ctx, r.mountpoint, opts, log.level, to)
+	if err != nil {
+		log.Error().Err(err).Msg("ended")
+	}
+	return err
+}
+
+// serveMount starts the daemon, says that it is ready, and serves.
+func (p *program) serveMount(ctx context.Context, point string, opts daemon.Options, level *daemon.LogLevel, to audience) (err error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, daemon.HandledSignals...)
+	defer signal.Stop(signals)
+	if opts.Mountpoint, err = daemon.CheckMountpoint(ctx, point); err != nil {
+		return err
+	}
+	if opts.Socket, err = control.Path(opts.Mountpoint); err != nil {
+		return err
+	}
+	d, err := daemon.Start(ctx, opts)
+	if err != nil {
+		return err
+	}
+	// From here on a signal asks the daemon to end and cancels nothing.
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	defer func() { stop(); helpers.Wait() }()
+	served := make(chan error, 1)
+	helpers.Go(func() { served <- d.Serve(ctx) })
+	helpers.Go(func() { d.Signals(ctx, signals, level) })
+	if err := announce(ctx, &helpers, d, opts, to); err != nil {
+		return errors.Join(err, d.Unmount(ctx, daemon.UnmountOptions{Force: true}), <-served)
+	}
+	return <-served
+}
+
+// announce opens the control socket and tells the user what is mounted.
+func announce(ctx context.Context, helpers *sync.WaitGroup, d *daemon.Daemon, opts daemon.Options, to audience) error {
+	server, err := control.Listen(opts.Socket, opts.Logger)
+	if err != nil {
+		return err
+	}
+	helpers.Go(func() {
+		if err := server.Serve(ctx, d.Answer); err != nil {
+			opts.Logger.Error().Err(err).Msg("commands cannot reach this daemon any more; signals can")
+		}
+	})
+	report := d.Report(ctx)
+	for _, line := range mountedLines(report) {
+		to.Out(line)
+	}
+	for _, line := range missingLines(report) {
+		to.Warn(line)
+	}
+	return to.Ready()
+}
+
+// initiatorOptions says who this host is to the targets.
+func initiatorOptions(cfg *config.Config) (opts daemon.Options, err error) {
+	opts.Config = cfg
+	opts.InitiatorName, _, err = identity.InitiatorName(cfg.Initiator.Name)
+	if err != nil {
+		return opts, err
+	}
+	opts.InitiatorAlias = cfg.Initiator.Alias
+	if opts.InitiatorAlias == "" {
+		opts.InitiatorAlias, _ = os.Hostname() // none is no harm
+	}
+	return opts, nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/syslog"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/term"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/daemon"
+	"github.com/iscsifs/iscsifs/cmd/internal/identity"
+	"github.com/iscsifs/iscsifs/config"
+)
+
+// syslogSocket is where syslogd or journald listens.
+const syslogSocket = "/dev/log"
+
+// daemonLog is where a daemon logs to.
+type daemonLog struct {
+	zerolog.Logger
+	place string // for people: "stderr", "syslog" or a path
+	level *daemon.LogLevel
+	close func() error
+}
+
+// openLog opens the log that the configuration asks for: its file; in the
+// foreground standard error; else the system's log for root, if there is one,
+// and a file in the state directory.
+func (p *program) openLog(cfg *config.Log, foreground bool) (*daemonLog, error) {
+	level, err := zerolog.ParseLevel(string(cfg.Level))
+	if err != nil {
+		return nil, err
+	}
+	l := &daemonLog{level: daemon.NewLogLevel(level), close: func() error { return nil }}
+	var out io.Writer
+	switch {
+	case cfg.File != "":
+		out, err = l.openFile(cfg.File, cfg.Format)
+	case foreground:
+		l.place, out = "stderr", formatted(p.stderr, cfg.Format)
+	case os.Geteuid() == 0 && exists(syslogSocket):
+		out, err = l.openSyslog()
+	default:
+		out, err = l.openStateFile(cfg.Format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	l.Logger = zerolog.New(out).With().Timestamp().Logger()
+	return l, nil
+}
+
+func (l *daemonLog) openFile(path string, format config.LogFormat) (io.Writer, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	l.place, l.close = path, f.Close
+	return formatted(f, format), nil
+}
+
+func (l *daemonLog) openStateFile(format config.LogFormat) (io.Writer, error) {
+	dir, err := identity.StateDirectory()
+	if err != nil {
+		return nil, err
+	}
+	return l.openFile(filepath.Join(dir, "iscsifs.log"), format)
+}
+
+func (l *daemonLog) openSyslog() (io.Writer, error) {
+	w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "iscsifs")
+	if err != nil {
+		return nil, err
+	}
+	l.place, l.close = "syslog", w.Close
+	return zerolog.SyslogLevelWriter(w), nil
+}
+
+// formatted gives the lines of a log the configured form.
+func formatted(w io.Writer, format config.LogFormat) io.Writer {
+	if format == config.LogConsole || format == config.LogAuto && isTerminal(w) {
+		return zerolog.ConsoleWriter{Out: w, NoColor: !colours(w), TimeFormat: "15:04:05.000"}
+	}
+	return w
+}
+
+// isTerminal tells whether someone looks at what is written to w.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colours tells whether to colour what is written to w.
+func colours(w any) bool { return os.Getenv("NO_COLOR") == "" && isTerminal(w) }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

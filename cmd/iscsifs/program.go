@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/background"
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/config"
+)
+
+// program is one run of iscsifs: what it was given by who started it.
+type program struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+	reporter       *background.Reporter // in the daemon that `iscsifs mount` starts; else nil
+}
+
+// run does what the arguments say and returns the code to exit with. The first
+// argument is the name that the program was called by.
+func (p *program) run(ctx context.Context, args []string) int {
+	var err error
+	var helper bool
+	switch filepath.Base(args[0]) {
+	case "mount.iscsifs", "mount.fuse.iscsifs":
+		helper, err = true, p.mountHelper(ctx, args[1:])
+	case "umount.iscsifs", "umount.fuse.iscsifs":
+		helper, err = true, p.umountHelper(ctx, args[1:])
+	default:
+		err = p.command(ctx, args[1:])
+	}
+	if err != nil {
+		p.report(err)
+	}
+	code := exitcode.Code(exitcode.Of(err))
+	if helper {
+		code = code.Helper()
+	}
+	return int(code)
+}
+
+// command runs the command that the arguments name.
+func (p *program) command(ctx context.Context, args []string) error {
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func (p *program) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "iscsifs",
+		Short: "LUNs of iSCSI targets as raw files, in user space",
+		Long: `iscsifs presents LUNs of iSCSI targets as raw files through FUSE: no kernel
+initiator, no root needed. A file is a disk: read and write it, convert it with
+qemu-img, or put a loop device on it and mount the file system inside.
+
+Exit codes:
+  0  done
+  1  failed otherwise; also a configured LUN that is missing or is no disk
+  2  wrong usage or configuration
+  3  refused: authentication or authorization, on either side
+  4  unreachable: no connection, no answer in time, not iSCSI, no such target
+  5  in use
+  6  dirty data could not be written`,
+		Example: `  iscsifs discover nas.example.org
+  iscsifs mount nas.toml /mnt/luns
+  iscsifs umount /mnt/luns`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError("%s: no such command; `iscsifs help` lists them", args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
+	})
+	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.statusCommand(),
+		p.discoverCommand(), p.checkCommand(), p.versionCommand())
+	endHelpWithExample(root)
+	return root
+}
+
+// usageError is wrong usage: exit code 2.
+func usageError(format string, args ...any) error {
+	return exitcode.Errorf(exitcode.Usage, format, args...)
+}
+
+// between is a check of the number of arguments that explains itself.
+func between(least, most int, usage string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= most {
+			return nil
+		}
+		return usageError("%s: %d arguments, want %s; see `%s --help`", cmd.Name(), len(args), usage, cmd.CommandPath())
+	}
+}
+
+// report prints an error: to the user, or through the command that started this
+// process as the daemon.
+func (p *program) report(err error) {
+	if p.reporter != nil {
+		p.reporter.Fail(err)
+		return
+	}
+	fmt.Fprint(p.stderr, message(err))
+}
+
+// message is what the user sees of an error: a line for each failure, each
+// beginning with the program's name; what belongs to the line above it is
+// indented. Faults of a configuration begin with FILE:LINE, for editors.
+func message(err error) string {
+	var b strings.Builder
+	var faults config.Faults
+	if errors.As(err, &faults) {
+		fmt.Fprintln(&b, faults.Error())
+		err = fmt.Errorf("%s: %s; nothing was contacted", faults[0].File, count(len(faults), "fault"))
+	}
+	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+		if !strings.HasPrefix(line, " ") {
+			b.WriteString("iscsifs: ")
+		}
+		b.WriteString(line)
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
