@@ -65,11 +65,14 @@ func (c *conn) checkDataInLocked(t *task, d *pdu.DataIn, n int) error {
 		return protocolErrorf("DataSN is %d where %d is due", d.DataSN, t.dataSN)
 	case off+n > t.data.len:
 		return protocolErrorf("SCSI Data-In beyond the %d bytes of the command", t.data.len)
+	// An empty segment, sent for its status, has no place.
+	case n == 0:
+		return nil
 	// RFC 7143, 13.18 and 13.19: with both keys at Yes, data arrive at
 	// continuously increasing addresses.
 	case c.params.DataPDUInOrder && c.params.DataSequenceInOrder && off != t.received:
 		return protocolErrorf("SCSI Data-In at offset %d where %d is due", off, t.received)
-	case n > 0 && !(c.params.DataPDUInOrder && c.params.DataSequenceInOrder) && !t.cover(off, off+n):
+	case !(c.params.DataPDUInOrder && c.params.DataSequenceInOrder) && !t.cover(off, off+n):
 		return protocolErrorf("SCSI Data-In at offset %d brings bytes a second time", off)
 	}
 	return nil
