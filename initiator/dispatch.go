@@ -105,10 +105,7 @@ func (c *conn) r2tLocked(b *pdu.BHS) error {
 	}
 	t.r2tSN++
 	off := int(r.BufferOffset)
-	if !t.pushBurst(burst{lun: r.LUN, ttt: r.TTT, off: off, end: off + int(r.DesiredDataTransferLength)}) {
-		return protocolErrorf("more Ready To Transfer outstanding for one command than MaxOutstandingR2T=%d allows",
-			c.params.MaxOutstandingR2T)
-	}
+	t.pushBurst(burst{lun: r.LUN, ttt: r.TTT, off: off, end: off + int(r.DesiredDataTransferLength)})
 	if t.list == nil {
 		c.s.dataOut.pushBack(t)
 	}
@@ -133,6 +130,11 @@ func (c *conn) checkR2T(t *task, r *pdu.R2T) error {
 			r.DesiredDataTransferLength, c.params.MaxBurstLength)
 	case int64(r.BufferOffset)+int64(r.DesiredDataTransferLength) > int64(t.data.len):
 		return protocolErrorf("Ready To Transfer beyond the %d bytes of the command", t.data.len)
+	// RFC 7143, 13.17: MaxOutstandingR2T is "the maximum number of outstanding
+	// R2Ts per task".
+	case t.outstanding() >= c.params.MaxOutstandingR2T:
+		return protocolErrorf("more Ready To Transfer outstanding for one command than MaxOutstandingR2T=%d allows",
+			c.params.MaxOutstandingR2T)
 	}
 	return nil
 }

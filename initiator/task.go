@@ -145,15 +145,20 @@ func (t *task) restart() {
 	t.response, t.status, t.sense, t.residual = 0, 0, scsi.Sense{}, pdu.Residual{}
 }
 
-// pushBurst adds a sequence of Data-Out PDUs to be sent. It is false when
-// there are more than the login allows.
-func (t *task) pushBurst(b burst) bool {
-	if t.nbursts == maxBursts {
-		return false
-	}
+// pushBurst adds a sequence of Data-Out PDUs to be sent; checkR2T keeps the
+// number within maxBursts.
+func (t *task) pushBurst(b burst) {
 	t.bursts[t.nbursts] = b
 	t.nbursts++
-	return true
+}
+
+// outstanding returns how many R2Ts still have data to be sent. The unsolicited
+// burst, which no R2T asked for, is always the first.
+func (t *task) outstanding() int {
+	if t.nbursts > 0 && t.bursts[0].ttt == pdu.ReservedTag {
+		return t.nbursts - 1
+	}
+	return t.nbursts
 }
 
 // popBurst drops the first burst, which has been sent.
