@@ -127,7 +127,7 @@ var loginKeys = []keySpec{
 	{name: "iSCSIProtocolLevel", def: "1", values: numberValue{min: 0, max: 31}, ours: always("1")},
 	{name: "TaskReporting", def: "RFC3720", values: listValue{}, ours: always("RFC3720")},
 
-	// RFC 7143, Section 13.25: "MUST NOT respond with a NotUnderstood value".
+	// RFC 7143, Section 13.25: Reject, and never NotUnderstood.
 	{name: "IFMarker", use: obsolete},
 	{name: "OFMarker", use: obsolete},
 	{name: "IFMarkInt", use: obsolete},

@@ -145,7 +145,7 @@ func (l *login) advance() (err error) {
 }
 
 func (l *login) finish() (err error) {
-	// RFC 7143, Section 11.13.4: the TSIH of the last response names the
+	// RFC 7143, Section 11.13.3: the TSIH of the last response names the
 	// session and is not 0.
 	if l.last.TSIH == 0 {
 		return protocolErrorf("the target ends the login without a TSIH")

@@ -6,8 +6,7 @@ import "github.com/iscsifs/iscsifs/initiator/pdu"
 // takes its StatSN.
 func (w *loginWire) check(req *pdu.LoginRequest, resp *pdu.LoginResponse) error {
 	switch {
-	// RFC 7143, Section 11.13: "the ITT ... MUST be" that of the request, and
-	// the ISID is copied from it.
+	// RFC 7143, Section 11.13: task tag and ISID are those of the request.
 	case resp.ITT != req.ITT:
 		return protocolErrorf("login response with the task tag %#x, not %#x", resp.ITT, req.ITT)
 	case resp.ISID != req.ISID:
@@ -24,7 +23,8 @@ func (w *loginWire) check(req *pdu.LoginRequest, resp *pdu.LoginResponse) error 
 	return w.takeStatSN(resp.StatSN)
 }
 
-// checkTransit tests the T and C bits and NSG (RFC 7143, Section 11.13.3).
+// checkTransit tests the T and C bits and NSG (RFC 7143, Sections
+// 11.13.6 and 11.13.7).
 func checkTransit(req *pdu.LoginRequest, resp *pdu.LoginResponse) error {
 	switch {
 	case !resp.Transit:

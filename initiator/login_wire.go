@@ -57,9 +57,8 @@ func (w *loginWire) exchange(step loginStep, keys []pdu.KeyValue) (pdu.LoginResp
 	return w.collect(step, resp, answer)
 }
 
-// part sends a part of the keys. "A target receiving a Login Request with the
-// C bit set to 1 MUST answer with a response with no data": RFC 7143, Section
-// 6.2.
+// part sends a part of the keys. The target must answer a request with the C
+// bit by a response without keys (RFC 7143, Section 6.2).
 func (w *loginWire) part(step loginStep, text []byte) (pdu.LoginResponse, []pdu.KeyValue, error) {
 	step.transit = false
 	resp, answer, err := w.round(step, text, true)

@@ -79,7 +79,8 @@ func (n *negotiation) takeAnswers() []pdu.KeyValue {
 
 // receive takes one key of the target.
 func (n *negotiation) receive(kv pdu.KeyValue) error {
-	// "It is an error to negotiate a key twice": RFC 7143, Section 6.3.
+	// RFC 7143, Section 6.3: no key may be declared or negotiated more than
+	// once in a login.
 	if n.concluded[kv.Key] {
 		return protocolErrorf("the target negotiates %s twice", printable(kv.Key))
 	}
