@@ -18,6 +18,9 @@ import (
 // syslogSocket is where syslogd or journald listens.
 const syslogSocket = "/dev/log"
 
+// logTime is RFC 3339 to the millisecond.
+const logTime = "2006-01-02T15:04:05.000Z07:00"
+
 // daemonLog is where a daemon logs to.
 type daemonLog struct {
 	zerolog.Logger
@@ -49,6 +52,7 @@ func (p *program) openLog(cfg *config.Log, foreground bool) (*daemonLog, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	zerolog.TimeFieldFormat = logTime
 	l.Logger = zerolog.New(out).With().Timestamp().Logger()
 	return l, nil
 }

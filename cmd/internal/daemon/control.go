@@ -30,7 +30,7 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, from control.Pee
 		}
 		d.log.Info().Int("pid", from.PID).Int("uid", from.UID).Msg("asked to unmount")
 		return nil, d.showingDirty(progress, func() error {
-			return d.Unmount(ctx, UnmountOptions{Timeout: o.Timeout, Lazy: o.Lazy, Force: o.Force, Discard: o.DiscardDirty})
+			return d.Unmount(ctx, UnmountOptions{Timeout: o.Timeout, Lazy: o.Lazy, Force: o.Force, Discard: o.DiscardDirty, Asker: from.PID})
 		})
 	}
 	return nil, exitcode.Errorf(exitcode.Usage, "%s: the daemon of %s does not know this command; was it started by an older version?", r.Command, d.opts.Mountpoint)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,9 +16,14 @@ import (
 )
 
 // inUse is the error that names what holds the mount, with the exit code InUse;
-// nil if nothing is seen to.
-func (d *Daemon) inUse(ctx context.Context) error {
+// nil if nothing is seen to. The process that asks can have inherited a file from
+// its shell; it is named only if nobody else holds anything.
+func (d *Daemon) inUse(ctx context.Context, asker int) error {
 	list, notes, err := d.server.Holders(ctx)
+	isAsker := func(h holders.Holder) bool { return h.PID != 0 && h.PID == asker }
+	if slices.ContainsFunc(list, func(h holders.Holder) bool { return !isAsker(h) }) {
+		list = slices.DeleteFunc(list, isAsker)
+	}
 	if err != nil || len(list) == 0 {
 		return err
 	}
@@ -46,13 +52,13 @@ const (
 )
 
 // unmountFree unmounts what nobody is seen to hold.
-func (d *Daemon) unmountFree(ctx context.Context) error {
+func (d *Daemon) unmountFree(ctx context.Context, asker int) error {
 	for deadline := time.Now().Add(settleTime); ; {
 		err := d.server.Unmount()
 		if !errors.Is(err, syscall.EBUSY) {
 			return err
 		}
-		if held := d.inUse(ctx); held != nil {
+		if held := d.inUse(ctx, asker); held != nil {
 			return held
 		}
 		if time.Now().After(deadline) {

@@ -35,7 +35,7 @@ func (d *Daemon) Terminate(ctx context.Context) {
 	select {
 	case <-d.end.asked:
 		event := d.log.Info().Stringer("state", d.lifecycle.now())
-		if err := d.inUse(ctx); err != nil {
+		if err := d.inUse(ctx, 0); err != nil {
 			event = event.Err(err)
 		}
 		event.Msg("asked to end again")

@@ -27,7 +27,7 @@ func sessionConfig(opts *Options, t *config.Target) initiator.Config {
 		FlushTimeout:       s.FlushTimeout,
 		ReplacementTimeout: s.ReplacementTimeout.Duration(),
 		QueueDepth:         s.QueueDepth,
-		Logger:             opts.Logger.With().Str("target", t.IQN).Logger(),
+		Logger:             opts.Logger, // the initiator says which target
 	}
 	if s.ReplacementTimeout.IsNever() {
 		cfg.ReplacementTimeout = -1

@@ -56,7 +56,7 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 		end:      newEnding(),
 		finished: make(chan struct{}),
 	}
-	d.lifecycle.onState = opts.OnState
+	d.lifecycle.onState = d.tellState
 	slots := make(chan struct{}, maxLogins)
 	for _, cfg := range opts.Config.Targets {
 		cfg.ReadOnly = cfg.ReadOnly || opts.ReadOnly
@@ -70,6 +70,14 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 		})
 	}
 	return d
+}
+
+// tellState tells the log and who else wants to know.
+func (d *Daemon) tellState(s State) {
+	d.log.Info().Stringer("state", s).Str("mountpoint", d.opts.Mountpoint).Msg("the mount's state has changed")
+	if d.opts.OnState != nil {
+		d.opts.OnState(s)
+	}
 }
 
 // newTree makes the empty tree; its files belong to who mounts, unless the

@@ -68,7 +68,7 @@ func (s State) String() string {
 
 // lifecycle holds the state of a daemon.
 type lifecycle struct {
-	onState func(State) // may be nil
+	onState func(State) // told of each change, outside of the lock; may be nil
 
 	mu    sync.Mutex
 	state State

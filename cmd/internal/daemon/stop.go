@@ -16,6 +16,7 @@ type UnmountOptions struct {
 	Lazy    bool          // if in use: detach the name, and end with the last holder
 	Force   bool          // if in use: flush, then cut the holders off
 	Discard bool          // give up what cannot be written
+	Asker   int           // process id of the command that asks, which is no holder worth naming; 0 = none
 }
 
 // maxFlush bounds the default of UnmountOptions.Timeout.
@@ -86,7 +87,7 @@ func (d *Daemon) stop(ctx context.Context, opts UnmountOptions) error {
 }
 
 func (d *Daemon) unmount(ctx context.Context, opts UnmountOptions) error {
-	inUse := d.inUse(ctx)
+	inUse := d.inUse(ctx, opts.Asker)
 	switch {
 	case d.end.isDetached() && !opts.Force:
 		return exitcode.Errorf(exitcode.InUse, "unmount %s: its name is detached already; the daemon ends with the last holder", d.opts.Mountpoint)
@@ -101,7 +102,7 @@ func (d *Daemon) unmount(ctx context.Context, opts UnmountOptions) error {
 	if inUse != nil {
 		return d.cutOff(ctx)
 	}
-	return d.unmountFree(ctx)
+	return d.unmountFree(ctx, opts.Asker)
 }
 
 // flushWithin flushes in the time that the options allow.
