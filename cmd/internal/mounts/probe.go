@@ -55,7 +55,7 @@ func init() {
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_FORCE_SYNC, unix.STATX_MODE, &stat)
 	var errno unix.Errno
 	errors.As(err, &errno)
-	os.Exit(int(errno))
+	syscall.Exit(int(errno)) // at once: os.Exit gives the race detector a second
 }
 
 // Probe asks the mount for its root directory's attributes and says how it
