@@ -116,7 +116,7 @@ func (r *retries) sleep(ctx context.Context) bool {
 }
 
 // checkLength makes sure that an exact command moved all of its data: a short
-// read must never pass for data.
+// read must never pass for data, nor a short write for durable.
 func (s *Session) checkLength(t *task) error {
 	switch {
 	case !t.exact:
@@ -125,6 +125,8 @@ func (s *Session) checkLength(t *task) error {
 		return s.commandError(t, fmt.Errorf("%w: the target reports a residual of %d bytes", ErrShort, t.residual.Count))
 	case t.read && t.received != t.data.len:
 		return s.commandError(t, fmt.Errorf("%w: %d of %d bytes arrived", ErrShort, t.received, t.data.len))
+	case t.write && t.sent < t.data.len:
+		return s.commandError(t, fmt.Errorf("%w: the target took only %d of %d bytes", ErrShort, t.sent, t.data.len))
 	}
 	return nil
 }

@@ -247,6 +247,7 @@ func (o *outbox) addData(p *outPDU, t *task, off, n int) {
 		o.iov = append(o.iov, b)
 		left -= len(b)
 	}
+	t.sent += n
 	t.pins++
 	o.pinned = append(o.pinned, t)
 	o.closeData(p, n)

@@ -97,6 +97,7 @@ type task struct {
 	r2tSN     uint32 // expected next
 	dataSN    uint32 // expected next
 	received  int    // bytes of data
+	sent      int    // the same of a write
 	ranges    []byteRange
 
 	// Result, valid after done.
@@ -140,7 +141,7 @@ func (t *task) unpinLocked() {
 
 // restart forgets what an earlier transmission brought.
 func (t *task) restart() {
-	t.nbursts, t.r2tSN, t.dataSN, t.received = 0, 0, 0, 0
+	t.nbursts, t.r2tSN, t.dataSN, t.received, t.sent = 0, 0, 0, 0, 0
 	t.ranges = t.ranges[:0]
 	t.response, t.status, t.sense, t.residual = 0, 0, scsi.Sense{}, pdu.Residual{}
 }
