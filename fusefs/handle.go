@@ -10,7 +10,8 @@ import (
 // handle is an open LUN file. What it knows can be rebuilt from the LUN and the
 // flags in its number, but for the gap.
 type handle struct {
-	file     *file
+	node     *node
+	file     *file // node.file
 	fh       uint64
 	opener   int           // process id; 0 = the kernel
 	seen     atomic.Uint64 // file.lun.Failures() that this handle has reported
@@ -56,11 +57,11 @@ type handleTable struct {
 	open map[uint64]*handle
 }
 
-// add makes the handle of a file that is opened with the given flags of
+// add makes the handle of a LUN file that is opened with the given flags of
 // open(2).
-func (t *handleTable) add(l *file, flags uint32, opener int) *handle {
-	h := &handle{file: l, opener: opener}
-	h.seen.Store(l.lun.Failures())
+func (t *handleTable) add(n *node, flags uint32, opener int) *handle {
+	h := &handle{node: n, file: n.file, opener: opener}
+	h.seen.Store(h.file.lun.Failures())
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		h.fh |= fhWriting
 	}
@@ -81,6 +82,18 @@ func (t *handleTable) get(fh uint64) *handle {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.open[fh]
+}
+
+// node returns a node by its id if it is open, or nil.
+func (t *handleTable) node(id uint64) *node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, h := range t.open {
+		if h.node.id == id {
+			return h.node
+		}
+	}
+	return nil
 }
 
 // remove takes a handle out of the table.

@@ -29,28 +29,15 @@ func (f *FS) entry(n *node, out *fuse.EntryOut) {
 }
 
 func (f *raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	n := f.nodeOf(in.NodeId, in)
+	n := f.node(in.NodeId)
+	if n == nil { // fstat(2) goes on working after the LUN was removed
+		n = f.handles.node(in.NodeId)
+	}
 	if n == nil {
 		return errStale
 	}
 	f.attr(n, &out.Attr)
 	return fuse.OK
-}
-
-// nodeOf returns the node of a GETATTR. fstat(2) goes on working on the open
-// file of a LUN that was removed.
-func (f *FS) nodeOf(id uint64, in *fuse.GetAttrIn) *node {
-	if n := f.node(id); n != nil {
-		return n
-	}
-	if in.Flags()&fuse.FUSE_GETATTR_FH == 0 {
-		return nil
-	}
-	h := f.handles.get(in.Fh())
-	if h == nil {
-		return nil
-	}
-	return &node{id: id, path: h.file.path, file: h.file}
 }
 
 func (f *raw) Statx(_ <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {

@@ -47,7 +47,7 @@ func (f *raw) Read(cancel <-chan struct{}, in *fuse.ReadIn, _ []byte) (fuse.Read
 	if h == nil {
 		return nil, fuse.EBADF
 	}
-	r := f.begin(h, cancel, in.Pid)
+	r := f.begin(h, cancel, &in.InHeader)
 	if r == nil {
 		return nil, fuse.EIO
 	}
@@ -83,7 +83,7 @@ func (f *raw) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint
 	if int64(in.Offset) >= h.file.lun.Size() {
 		return 0, fuse.Status(syscall.ENOSPC)
 	}
-	r := f.begin(h, cancel, in.Pid)
+	r := f.begin(h, cancel, &in.InHeader)
 	if r == nil {
 		return 0, fuse.EIO
 	}
@@ -126,7 +126,7 @@ func (f *raw) Fsync(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 
 // do runs a request on h that is not a read or write.
 func (f *FS) do(h *handle, cancel <-chan struct{}, in *fuse.InHeader, op string, run func(*request) error) fuse.Status {
-	r := f.begin(h, cancel, in.Pid)
+	r := f.begin(h, cancel, in)
 	if r == nil {
 		return fuse.EIO
 	}

@@ -19,7 +19,7 @@ func (f *raw) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.S
 	if changes && f.readOnly(n.file.lun) {
 		return fuse.EROFS
 	}
-	h := f.handles.add(n.file, in.Flags, processOf(in.Pid))
+	h := f.handles.add(n, in.Flags, processOf(in.Pid))
 	out.Fh = h.fh
 	out.OpenFlags = openFlags
 	return fuse.OK

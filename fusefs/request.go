@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 // request is the context of one request while it waits for the LUN. It is made
@@ -15,6 +17,7 @@ type request struct {
 	handle    *handle
 	interrupt <-chan struct{} // closed by go-fuse when the kernel sends INTERRUPT
 	pid       uint32          // the caller's thread; 0 = the kernel
+	closing   bool            // it is a flush: the caller may be dying already
 	done      chan struct{}   // what Done returns
 	ended     atomic.Uint32   // the errno to answer with; 0 = not ended
 	index     int             // place in waitList.waiting
@@ -57,10 +60,11 @@ type waitList struct {
 	waiting []*request
 }
 
-// begin starts a request on h, or returns nil when h was cut off.
-func (f *FS) begin(h *handle, interrupt <-chan struct{}, pid uint32) *request {
+// begin starts the request in on h, or returns nil when h was cut off.
+func (f *FS) begin(h *handle, interrupt <-chan struct{}, in *fuse.InHeader) *request {
 	r := requests.Get().(*request)
-	r.handle, r.interrupt, r.pid = h, interrupt, pid
+	const opFlush = 25 // FUSE_FLUSH
+	r.handle, r.interrupt, r.pid, r.closing = h, interrupt, in.Pid, in.Opcode == opFlush
 	if !h.file.waits.add(r) {
 		r.recycle()
 		return nil
@@ -80,7 +84,7 @@ func (r *request) recycle() {
 	if r.ended.Load() != 0 {
 		return
 	}
-	r.handle, r.interrupt = nil, nil
+	r.handle, r.interrupt, r.closing = nil, nil, false
 	requests.Put(r)
 }
 
