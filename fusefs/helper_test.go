@@ -19,6 +19,7 @@ const helperVariable = "FUSEFS_TEST_HELPER"
 
 var helpers = map[string]func(file string) error{
 	"mmap":    helpMmap,
+	"serve":   helpServe,
 	"release": helpRelease,
 	"write":   helpWrite,
 	"signals": helpSignals,

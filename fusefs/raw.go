@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"maps"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -16,8 +17,15 @@ var _ fuse.RawFileSystem = (*raw)(nil)
 func (f *raw) String() string          { return "iscsifs" }
 func (f *raw) SetDebug(bool)           {}
 func (f *raw) Init(*fuse.Server)       {}
-func (f *raw) OnUnmount()              {}
 func (f *raw) Forget(nodeid, n uint64) {} // nodes live as long as their names
+
+// OnUnmount forgets what is open: for a file that is closed right before the
+// unmount, the kernel may send no RELEASE.
+func (f *raw) OnUnmount() {
+	f.handles.mu.Lock()
+	defer f.handles.mu.Unlock()
+	maps.DeleteFunc(f.handles.open, func(_ uint64, h *handle) bool { return !h.released.Load() })
+}
 
 // node returns a node by its id, or nil when it was removed.
 func (f *FS) node(id uint64) *node {

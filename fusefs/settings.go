@@ -25,7 +25,8 @@ func settings(f *FS, source string, allowOther bool) *fuse.MountOptions {
 		MaxBackground: 65535,
 		// Splicing costs system calls and gains nothing where data comes from memory.
 		DisableSplice: true,
-		DirectMount:   os.Geteuid() == 0,
+		// Root mounts by itself, and then sees why it fails.
+		DirectMountStrict: os.Geteuid() == 0,
 		ExtraCapabilities: fuse.CAP_ASYNC_DIO | // else a loop device has one request in flight
 			fuse.CAP_DIRECT_IO_ALLOW_MMAP | // shared mmap of files opened with FOPEN_DIRECT_IO
 			fuse.CAP_ATOMIC_O_TRUNC, // else O_TRUNC arrives as a truncate to 0
@@ -34,7 +35,7 @@ func settings(f *FS, source string, allowOther bool) *fuse.MountOptions {
 	if f.opts.ReadOnly {
 		o.Options = append(o.Options, "ro")
 	}
-	if f.opts.ReadOnly && o.DirectMount {
+	if f.opts.ReadOnly && o.DirectMountStrict {
 		o.Options = o.Options[:1]
 		o.DirectMountFlags = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_RDONLY
 	}
