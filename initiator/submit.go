@@ -64,6 +64,13 @@ func (s *Session) refusalLocked(t *task) error {
 	case s.failing != nil && !t.internal:
 		return s.failing
 	}
+	if t.disk == nil {
+		return nil
+	}
+	// The access may have begun before the LUN became another disk.
+	if gone := t.disk.gone.Load(); gone != nil {
+		return gone
+	}
 	return nil
 }
 

@@ -69,6 +69,7 @@ type task struct {
 
 	// SCSI commands.
 	lun         scsi.LUN
+	disk        *Disk // whose caller's access it is; nil for questions
 	cdb         scsi.CDB
 	read, write bool
 	// exact commands transfer all of data or fail.
