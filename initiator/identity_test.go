@@ -1,0 +1,166 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+	"github.com/iscsifs/iscsifs/integration/target"
+)
+
+// swap puts another logical unit behind LUN 0 while the connection is down.
+func (l *lab) swap(other *target.LUN) {
+	l.t.Helper()
+	l.whileDown(func() {
+		l.RemoveLUN(0)
+		if err := l.AddLUN(0, other); err != nil {
+			l.t.Fatal(err)
+		}
+	})
+}
+
+// untouched makes sure that a medium holds nothing but zeroes.
+func untouched(t *testing.T, lun *target.LUN) {
+	t.Helper()
+	all := make([]byte, lun.Size())
+	if _, err := lun.ReadAt(all, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range all {
+		if b != 0 {
+			t.Fatalf("byte %d of another disk was written", i)
+		}
+	}
+}
+
+func otherDisk(size int64, options ...target.Option) *target.LUN {
+	return target.NewMemoryLUN(size, 512, append([]target.Option{target.NAA("6000000000000000000000000000beef")}, options...)...)
+}
+
+// TestIdentity: after a new login the LUN is compared with what it was, by VPD
+// page 83h, before one byte is written. Here writes wait in every place where one
+// can: unanswered, queued, for a token, in the pause of a BUSY, and with most of
+// a long access still to be begun.
+func TestIdentity(t *testing.T) {
+	l := newLab(t, func(tc *target.Config, c *Config) { c.QueueDepth = 4 })
+	l.rude = true // commands vanish: their numbers look missing
+	busy := l.OnExecute(target.All(target.SCSI(target.OpWrite10), target.AtLBA(0)),
+		target.AnswerWith(target.Answer{Status: byte(scsi.Busy)}))
+	dropped := l.OnExecute(target.All(target.SCSI(target.OpWrite10), target.Not(target.AtLBA(0))), target.Drop())
+	other := otherDisk(8 << 20)
+
+	ctx := timeout(t)
+	var done []<-chan error
+	begin := func(n int, off int64) {
+		done = append(done, async(func() error {
+			_, err := l.disk.WriteAt(ctx, pattern(1, n), off)
+			return err
+		}))
+	}
+	begin(512, 0) // BUSY
+	for i := range int64(8) {
+		begin(512, 512*(i+1)) // three in flight, five wait for a token
+	}
+	begin(8<<20-1<<20, 1<<20) // 14 commands
+	if !busy.Await(1, soon) || !dropped.Await(3, soon) {
+		t.Fatal("no writes")
+	}
+	busy.Remove()
+	dropped.Remove()
+	l.swap(other)
+	for _, d := range done {
+		if err := result(t, d); !errors.Is(err, ErrIdentity) {
+			t.Errorf("a write ended with: %v", err)
+		}
+	}
+	l.awaitReconnect(1)
+	for name, use := range map[string]func() error{
+		"read":  func() error { _, err := l.disk.ReadAt(ctx, make([]byte, 512), 0); return err },
+		"write": func() error { _, err := l.disk.WriteAt(ctx, make([]byte, 512), 0); return err },
+		"sync":  func() error { return l.disk.Sync(ctx) },
+	} {
+		if err := use(); !errors.Is(err, ErrIdentity) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	untouched(t, other)
+}
+
+// TestIdentityOfOthers: what a new login finds behind the number, and whether it
+// is taken for the same disk.
+func TestIdentityOfOthers(t *testing.T) {
+	const size = 8 << 20
+	for name, c := range map[string]struct {
+		was, is *target.LUN
+		same    bool
+	}{
+		"same designator":      {otherDisk(size), otherDisk(size), true},
+		"grown":                {otherDisk(size), otherDisk(2 * size), true},
+		"shrunk":               {otherDisk(size), otherDisk(size / 2), false},
+		"other block size":     {otherDisk(size), target.NewMemoryLUN(size, 4096, target.NAA("6000000000000000000000000000beef")), false},
+		"other designator":     {otherDisk(size), otherDisk(size, target.NAA("6000000000000000000000000000dead")), false},
+		"designator vanished":  {otherDisk(size), otherDisk(size, target.NAA("-"), target.Identity("A", "B", "C")), false},
+		"the same, named anew": {otherDisk(size, target.Identity("A", "B", "C")), otherDisk(size, target.Identity("D", "E", "F")), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = []*target.LUN{c.was} })
+			data := pattern(3, 512)
+			l.write(data, 0)
+			epoch := l.disk.Epoch()
+			l.swap(c.is)
+			l.awaitReconnect(1)
+			_, err := l.disk.WriteAt(timeout(t), data, 4096)
+			if c.same != (err == nil) || err != nil && !errors.Is(err, ErrIdentity) {
+				t.Errorf("the next write: %v", err)
+			}
+			if !c.same {
+				untouched(t, c.is)
+				return
+			}
+			if l.disk.Epoch() == epoch {
+				t.Error("the epoch is the same after a new login")
+			}
+			if l.disk.Size() != c.is.Size() {
+				t.Errorf("size %d, want %d", l.disk.Size(), c.is.Size())
+			}
+		})
+	}
+}
+
+// TestIdentityComesBack: a disk that was another for a while is used again when
+// it is itself again.
+func TestIdentityComesBack(t *testing.T) {
+	l := newLab(t)
+	l.swap(otherDisk(8 << 20))
+	l.awaitReconnect(1)
+	if _, err := l.disk.ReadAt(context.Background(), make([]byte, 512), 0); !errors.Is(err, ErrIdentity) {
+		t.Fatalf("the other disk: %v", err)
+	}
+	l.swap(l.lun)
+	l.awaitReconnect(2)
+	data := pattern(5, 512)
+	l.write(data, 512)
+	l.holds(data, 512)
+}
+
+// TestIdentityOfOneLUN: a LUN that is another does not keep those beside it
+// from going on.
+func TestIdentityOfOneLUN(t *testing.T) {
+	second := target.NewMemoryLUN(1<<20, 512)
+	l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = append(tc.LUNs, second) })
+	d := l.open(scsi.PeripheralLUN(1))
+	start := time.Now()
+	l.swap(otherDisk(8 << 20))
+	data := pattern(2, 4096)
+	if _, err := d.WriteAt(timeout(t), data, 0); err != nil {
+		t.Fatal(err)
+	}
+	if time.Since(start) > soon/2 {
+		t.Error("the other LUN was held up")
+	}
+	got := make([]byte, 4096)
+	second.ReadAt(got, 0)
+	same(t, "the medium", got, data)
+}
