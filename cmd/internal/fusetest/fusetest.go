@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -55,7 +56,9 @@ type file struct{ fs.MemRegularFile }
 func (*file) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno { return 0 }
 
 func serve(point string) error {
+	cached := time.Hour // attributes: a dead mount must be known as one all the same
 	server, err := fs.Mount(point, &root{}, &fs.Options{
+		AttrTimeout:  &cached,
 		MountOptions: fuse.MountOptions{FsName: Source, Name: "iscsifs", AllowOther: os.Geteuid() == 0},
 	})
 	if err != nil {
