@@ -21,15 +21,26 @@ var layers = map[string][]string{
 	"initiator/scsi": {},
 }
 
-// TestLayers holds the imports to one direction, in tests too.
+// TestLayers holds the imports to one direction. Tests of a layer may run
+// against the target in integration.
 func TestLayers(t *testing.T) {
 	for pkg, allowed := range layers {
-		for _, imported := range importsOf(t, pkg) {
-			inner, ours := strings.CutPrefix(imported, module)
-			if ours && inner != pkg && !within(inner, pkg) && !slices.Contains(allowed, inner) {
-				t.Errorf("%s imports %s: it may import %q only", pkg, inner, allowed)
+		for _, imported := range importsOf(t, pkg, ".Imports") {
+			checkImport(t, pkg, imported, allowed)
+		}
+		for _, imported := range importsOf(t, pkg, ".TestImports", ".XTestImports") {
+			if !strings.HasPrefix(imported, module+"integration/") {
+				checkImport(t, pkg, imported, allowed)
 			}
 		}
+	}
+}
+
+func checkImport(t *testing.T, pkg, imported string, allowed []string) {
+	t.Helper()
+	inner, ours := strings.CutPrefix(imported, module)
+	if ours && inner != pkg && !within(inner, pkg) && !slices.Contains(allowed, inner) {
+		t.Errorf("%s imports %s: it may import %q only", pkg, inner, allowed)
 	}
 }
 
@@ -44,12 +55,14 @@ func TestTargetStaysOut(t *testing.T) {
 	}
 }
 
-// importsOf lists what a package and its subpackages that are no layer of
-// their own import, tests included.
-func importsOf(t *testing.T, pkg string) []string {
+// importsOf lists what the given fields of `go list` say that a package imports.
+func importsOf(t *testing.T, pkg string, fields ...string) []string {
 	t.Helper()
-	const format = `{{range .Imports}}{{.}} {{end}}{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}`
-	out, err := exec.Command("go", "list", "-f", format, "../"+pkg).Output()
+	var format strings.Builder
+	for _, field := range fields {
+		format.WriteString("{{range " + field + "}}{{.}} {{end}}")
+	}
+	out, err := exec.Command("go", "list", "-f", format.String(), "../"+pkg).Output()
 	if err != nil {
 		t.Fatalf("go list %s: %v", pkg, err)
 	}
