@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,12 +64,6 @@ func serve(point string) error {
 		return err
 	}
 	fmt.Println("mounted")
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, unix.SIGTERM)
-	go func() {
-		<-stop
-		_ = server.Unmount()
-	}()
 	server.Wait()
 	return nil
 }
