@@ -15,6 +15,7 @@ type config struct {
 	out    tgt.Account // mutual CHAP; empty: one-way
 	target string      // further lines of [[target]]
 	tables string      // further tables
+	noLog  bool        // leave the log where it is by default
 }
 
 const initiatorName = "iqn.2026-11.org.example:iscsifs-test"
@@ -28,7 +29,10 @@ var (
 // toml writes the configuration out; the daemon logs to logFile.
 func (c config) toml(logFile string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[initiator]\nname = %q\n\n[log]\nfile = %q\nlevel = \"debug\"\n\n", initiatorName, logFile)
+	fmt.Fprintf(&b, "[initiator]\nname = %q\n\n", initiatorName)
+	if !c.noLog {
+		fmt.Fprintf(&b, "[log]\nfile = %q\nlevel = \"debug\"\n\n", logFile)
+	}
 	if c.tables != "" {
 		fmt.Fprintf(&b, "%s\n\n", c.tables)
 	}

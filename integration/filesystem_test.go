@@ -30,7 +30,7 @@ type fsTest struct {
 func TestExt4WithMutualCHAP(t *testing.T) {
 	fsTest{fs: ext4, disk: disk{size: gib}, tree: "src"}.run(t)
 }
-func TestXFSWithMutualCHAP(t *testing.T) { fsTest{fs: xfs, disk: disk{size: gib}, tree: "src"}.run(t) }
+func TestXFSWithMutualCHAP(t *testing.T) { fsTest{fs: xfs, disk: disk{size: gib}}.run(t) }
 
 func TestExt4WithDigests(t *testing.T) {
 	fsTest{

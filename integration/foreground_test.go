@@ -21,7 +21,9 @@ func TestForeground(t *testing.T) {
 	}
 	notify := listenNotify(t, h.path("notify"))
 	point := h.mountpoint()
-	cmd, cancel := h.command(program, "mount", "--foreground", h.writeConfig(s.config()), point)
+	c := s.config()
+	c.noLog = true
+	cmd, cancel := h.command(program, "mount", "--foreground", h.writeConfig(c), point)
 	defer cancel()
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+h.path("notify"))
 	var stderr strings.Builder

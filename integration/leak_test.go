@@ -65,8 +65,7 @@ func processesOf(dir string) []int {
 }
 
 func belongsTo(proc, dir string) bool {
-	stat, _ := os.ReadFile(proc + "/stat")
-	if _, after, ok := strings.Cut(string(stat), ") "); ok && strings.HasPrefix(after, "Z") {
+	if !runs(proc) {
 		return false
 	}
 	environ, _ := os.ReadFile(proc + "/environ")
@@ -78,6 +77,17 @@ func belongsTo(proc, dir string) bool {
 	cmdline, _ := os.ReadFile(proc + "/cmdline")
 	return strings.Contains(string(cmdline), dir+"/")
 }
+
+// runs tells whether the process of a directory in /proc exists and is more
+// than a zombie that its parent has not reaped yet.
+func runs(proc string) bool {
+	stat, err := os.ReadFile(proc + "/stat")
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z")
+}
+
+// running is runs for a process id.
+func running(pid int) bool { return runs("/proc/" + strconv.Itoa(pid)) }
 
 // loopsOf returns the loop devices whose backing file lies below dir.
 func loopsOf(dir string) []string {

@@ -58,7 +58,7 @@ func TestMountAndUmount8(t *testing.T) {
 	release(holder)
 	daemon := m.daemon(t)
 	h.sh(`umount "$1"`, point)
-	if _, err := os.Stat("/proc/" + itoa(int64(daemon))); err == nil {
+	if running(daemon) {
 		t.Error("umount(8) returned before the daemon was gone")
 	}
 	m.gone = true

@@ -21,11 +21,11 @@ type discovered struct {
 func (h *host) discover(portal string) []discovered {
 	h.t.Helper()
 	out := h.mustIscsifs("discover", "--luns", "--json", portal)
-	var found struct{ Targets []discovered }
+	var found []discovered
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		h.t.Fatalf("discover --json: %v\n%s", err, out)
 	}
-	return found.Targets
+	return found
 }
 
 // TestSecondOpinion compares what we see of a target with what libiscsi sees.
@@ -33,7 +33,7 @@ func TestSecondOpinion(t *testing.T) {
 	needTools(t, "iscsi-ls", "iscsi-inq", "iscsi-readcapacity16")
 	h := newHost(t)
 	s := h.serve(nil,
-		disk{size: 48 * mib, params: map[string]string{"vendor_id": "ACME", "product_id": "Platter", "product_rev": "0042"}},
+		disk{size: 48 * mib, params: map[string]string{"vendor_id": "ACME", "product_id": "Platter"}},
 		disk{size: 80 * mib, blockSize: 4096})
 	targets := h.discover(s.portal)
 	if len(targets) != 1 || targets[0].IQN != s.IQN || len(targets[0].Portals) != 1 || len(targets[0].LUNs) != 2 {
@@ -53,7 +53,7 @@ func compareLUN(t *testing.T, h *host, url string, l lunJSON) {
 	t.Helper()
 	inquiry := h.sh(`iscsi-inq "$1"`, url)
 	capacity := h.sh(`iscsi-readcapacity16 "$1"`, url)
-	for field, ours := range map[string]string{"Vendor": l.Vendor, "Product": l.Product, "Revision": l.Revision} {
+	for field, ours := range map[string]string{"Vendor": l.Vendor, "Product": l.Product} {
 		if theirs := fieldOf(inquiry, field); theirs != ours {
 			t.Errorf("LUN %d: %s is %q, iscsi-inq says %q", l.LUN, field, ours, theirs)
 		}

@@ -63,6 +63,12 @@ func TestStatusNamesHolder(t *testing.T) {
 func TestSync(t *testing.T) {
 	h, _, m := oneLUN(t)
 	h.mustIscsifs("sync", m.point)
+}
+
+// Without a mountpoint, sync means all mounts of its user; nobody has no others.
+func TestSyncAll(t *testing.T) {
+	h := newUserHost(t)
+	h.mount(h.serve(nil, disk{size: smallDisk}).config())
 	h.mustIscsifs("sync")
 }
 

@@ -164,7 +164,7 @@ func TestTerminate(t *testing.T) {
 func (m *mounted) wantEnd(daemon int) {
 	m.h.t.Helper()
 	m.gone = eventually(20*time.Second, func() bool {
-		return len(mountsOf(m.point)) == 0 && unix.Kill(daemon, 0) == unix.ESRCH
+		return len(mountsOf(m.point)) == 0 && !running(daemon)
 	})
 	if !m.gone {
 		m.h.t.Error("the daemon did not unmount and end")
