@@ -11,7 +11,8 @@ import (
 )
 
 // killed tells whether the thread tid waits to die: SIGKILL is pending for it
-// or its process, or it has gone.
+// or its process, or it has gone. A process that SIGKILL has brought to exit(2)
+// still has it pending, so that the flush of the files it leaves open ends too.
 func killed(tid uint32) bool {
 	if tid == 0 {
 		return false
@@ -20,7 +21,7 @@ func killed(tid uint32) bool {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return true
 	}
-	return pending(status, "SigPnd:") || pending(status, "ShdPnd:") || dying(tid)
+	return pending(status, "SigPnd:") || pending(status, "ShdPnd:")
 }
 
 // pending tells whether SIGKILL is in a signal mask of a proc status file
@@ -28,26 +29,6 @@ func killed(tid uint32) bool {
 func pending(status []byte, mask string) bool {
 	bits, err := strconv.ParseUint(statusField(status, mask), 16, 64)
 	return err == nil && bits&(1<<(syscall.SIGKILL-1)) != 0
-}
-
-// dying tells whether the thread is in exit(2) because of SIGKILL, which is
-// then pending no more: the files that it leaves open are closed while it is.
-// flags and exit_code are fields 9 and 52 of proc_pid_stat(5).
-func dying(tid uint32) bool {
-	stat, err := readProc(tid, "stat")
-	if err != nil {
-		return false
-	}
-	// The command's name, field 2, may hold anything, but ends at the last ")".
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const firstField, flags, exitCode = 3, 9, 52
-	if len(fields) <= exitCode-firstField {
-		return false
-	}
-	const exiting = 0x4 // PF_EXITING
-	f, err := strconv.ParseUint(string(fields[flags-firstField]), 10, 64)
-	code, codeErr := strconv.Atoi(string(fields[exitCode-firstField]))
-	return err == nil && codeErr == nil && f&exiting != 0 && syscall.Signal(code&0x7f) == syscall.SIGKILL
 }
 
 // processOf returns the process that the thread belongs to, or the thread's

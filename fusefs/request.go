@@ -17,7 +17,6 @@ type request struct {
 	handle    *handle
 	interrupt <-chan struct{} // closed by go-fuse when the kernel sends INTERRUPT
 	pid       uint32          // the caller's thread; 0 = the kernel
-	closing   bool            // it is a flush: the caller may be dying already
 	done      chan struct{}   // what Done returns
 	ended     atomic.Uint32   // the errno to answer with; 0 = not ended
 	index     int             // place in waitList.waiting
@@ -63,8 +62,7 @@ type waitList struct {
 // begin starts the request in on h, or returns nil when h was cut off.
 func (f *FS) begin(h *handle, interrupt <-chan struct{}, in *fuse.InHeader) *request {
 	r := requests.Get().(*request)
-	const opFlush = 25 // FUSE_FLUSH
-	r.handle, r.interrupt, r.pid, r.closing = h, interrupt, in.Pid, in.Opcode == opFlush
+	r.handle, r.interrupt, r.pid = h, interrupt, in.Pid
 	if !h.file.waits.add(r) {
 		r.recycle()
 		return nil
@@ -84,7 +82,7 @@ func (r *request) recycle() {
 	if r.ended.Load() != 0 {
 		return
 	}
-	r.handle, r.interrupt, r.closing = nil, nil, false
+	r.handle, r.interrupt = nil, nil
 	requests.Put(r)
 }
 

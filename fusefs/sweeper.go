@@ -15,8 +15,7 @@ const sweepInterval = 100 * time.Millisecond
 // INTERRUPT for a request, for the first signal of whatever kind; that a SIGKILL
 // follows, it does not say, and most interrupted callers are not dying: Go
 // programs send themselves SIGURG all the time. So an interrupted request is
-// looked at again and again. For the flush of a file that a dying process leaves open no
-// INTERRUPT comes at all. It takes no goroutine while nothing waits.
+// looked at again and again. It takes no goroutine while nothing waits.
 type sweeper struct {
 	log   zerolog.Logger
 	mu    sync.Mutex
@@ -52,7 +51,7 @@ func (l *waitList) sweep() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.waiting {
-		if (r.interrupted() || r.closing) && killed(r.pid) {
+		if r.interrupted() && killed(r.pid) {
 			r.end(syscall.EINTR)
 		}
 	}
