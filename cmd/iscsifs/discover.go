@@ -53,6 +53,11 @@ The credentials are used for the discovery and, with --luns, for the logins.`,
 	return cmd
 }
 
+// discovery is what --json prints.
+type discovery struct {
+	Targets []foundTarget `json:"targets"`
+}
+
 // foundTarget is a target that discovery found, as --json prints it.
 type foundTarget struct {
 	IQN     string        `json:"iqn"`
@@ -87,7 +92,7 @@ func (p *program) discover(ctx context.Context, portal string, chap *chapFlags, 
 	case asJSON:
 		out := json.NewEncoder(p.stdout)
 		out.SetIndent("", "  ")
-		err = out.Encode(found)
+		err = out.Encode(discovery{found})
 	case asTOML:
 		err = writeTOML(p.stdout, found, chap)
 	default:

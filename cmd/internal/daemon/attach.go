@@ -12,25 +12,24 @@ import (
 // attach makes files of the disks of a connection, all or none, and takes the
 // connection over; after an error it is logged out.
 func (d *Daemon) attach(ctx context.Context, t *target, c *connection) error {
-	d.tree.Lock()
-	defer d.tree.Unlock()
+	d.attaching.Lock()
+	defer d.attaching.Unlock()
 	luns, err := d.attachDisks(ctx, t, c)
 	if err != nil {
+		d.detach(luns)
 		logout(ctx, c.session, t.log)
 		return err
 	}
+	d.tree.Lock()
 	d.luns = append(d.luns, luns...)
+	d.tree.Unlock()
 	t.present(c, luns)
 	return nil
 }
 
-func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) (luns []*lun, err error) {
-	defer func() {
-		if err != nil {
-			d.detach(luns)
-			luns = nil
-		}
-	}()
+// attachDisks returns what it attached also with an error.
+func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*lun, error) {
+	var luns []*lun
 	portal := c.session.Status().Portal
 	for _, o := range c.disks {
 		l := &lun{target: t, number: o.number, disk: o.disk, portal: portal, name: lunName(o.number)}
@@ -48,9 +47,13 @@ func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) (lun
 // attachOne gives a LUN its file, or its link where another LUN leads to the
 // same logical unit: one unit has one file and one cache.
 func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
-	if l.first = firstOf(l, d.luns, siblings); l.first != nil {
+	if l.first = firstOf(l, d.attached(), siblings); l.first != nil {
 		l.target.log.Warn().Msgf("%s is the same logical unit as %s: its file is a link", l.where(), l.first.where())
-		return d.link(l, l.target.cfg.Directory, l.name, l.first)
+		if err := d.link(l, l.target.cfg.Directory, l.name, l.first); err != nil {
+			return err
+		}
+		d.linkPath(l, l.first)
+		return nil
 	}
 	let, err := d.guard(ctx, l)
 	if err != nil {
@@ -62,7 +65,8 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
 		l.release()
 		return fmt.Errorf("present %s: %w", l.where(), err)
 	}
-	d.linkUdevNames(l)
+	d.linkID(l)
+	d.linkPath(l, l)
 	return nil
 }
 
@@ -78,17 +82,25 @@ func firstOf(l *lun, lists ...[]*lun) *lun {
 	return nil
 }
 
-// linkUdevNames gives the LUN its names in by-id and by-path. A name that is
-// taken is the target's fault; the file is there without it.
-func (d *Daemon) linkUdevNames(l *lun) {
-	info := l.disk.Info()
-	for dir, name := range map[string]string{byID: idName(info), byPath: pathName(l.portal, l.target.cfg.IQN, info)} {
-		if name == "" {
-			continue
-		}
-		if err := d.link(l, dir, name, l); err != nil {
-			l.target.log.Warn().Err(err).Msgf("%s has no link in %s", l.where(), dir)
-		}
+// linkID gives the unit its name in by-id.
+func (d *Daemon) linkID(l *lun) {
+	if name := idName(l.disk.Info()); name != "" {
+		d.linkOrWarn(l, byID, name, l)
+	}
+}
+
+// linkPath gives the LUN its name in by-path, which leads to the unit's file.
+func (d *Daemon) linkPath(l, file *lun) {
+	if name := pathName(l.portal, l.target.cfg.IQN, l.disk.Info()); name != "" {
+		d.linkOrWarn(l, byPath, name, file)
+	}
+}
+
+// linkOrWarn passes over a name that is taken: that is the target's fault, and
+// the file is there without it.
+func (d *Daemon) linkOrWarn(l *lun, dir, name string, to *lun) {
+	if err := d.link(l, dir, name, to); err != nil {
+		l.target.log.Warn().Err(err).Msgf("%s has no link in %s", l.where(), dir)
 	}
 }
 
@@ -120,8 +132,15 @@ func (d *Daemon) logUnlessGone(err error) {
 	}
 }
 
-// release gives up the guard.
+// release ends the use of the LUN; what is to be flushed was flushed before.
 func (l *lun) release() {
+	if l.volume != nil {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		if err := l.volume.Close(ended); err != nil {
+			l.target.log.Error().Err(err).Msgf("%s ends with data that is not on the target", l.where())
+		}
+	}
 	if l.let != nil {
 		l.let()
 		l.let = nil

@@ -43,7 +43,7 @@ func codeOf(err error) exitcode.Code {
 		return exitcode.Refused
 	case isAny(err, unreachable), errors.As(err, &network):
 		return exitcode.Unreachable
-	case errors.As(err, &errno) && !errors.Is(err, initiator.ErrSCSI):
+	case errors.As(err, &errno):
 		return exitcode.Unreachable // ECONNRESET and its like, from below the session
 	}
 	return exitcode.Failed

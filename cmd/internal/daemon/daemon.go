@@ -39,8 +39,9 @@ type Daemon struct {
 	server    mount // nil until mounted
 	locks     locks
 
-	tree sync.Mutex // held while LUNs come and go; guards luns
-	luns []*lun     // attached, in the order of their coming
+	attaching sync.Mutex // one connection is attached at a time; before tree
+	tree      sync.Mutex // guards luns
+	luns      []*lun     // attached, in the order of their coming
 
 	// background counts the goroutines that try to log in to targets that need
 	// not be there; quit ends them.

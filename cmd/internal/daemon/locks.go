@@ -76,12 +76,12 @@ func unitKey(l *lun) string {
 	return fmt.Sprintf("%s\x00%d\x00%s", l.target.cfg.IQN, l.number, info.Serial)
 }
 
-// How long to wait for a daemon that has lost its mount and still flushes, and
-// how often to look. The first allows for a flush that meets a slow target.
-const (
-	flushPatience = 2 * time.Minute
-	flushPoll     = 100 * time.Millisecond
-)
+// flushPatience is how long to wait for a daemon that has lost its mount and still
+// flushes, to a slow target perhaps. A variable for the tests.
+var flushPatience = 2 * time.Minute
+
+// flushPoll is how often to look whether it has ended.
+const flushPoll = 100 * time.Millisecond
 
 // whenFlushed takes a lock. A daemon whose mount is gone writes what is left
 // and ends: the new mount waits for it, so that it reads what was written.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,9 @@ const probeTime = 5 * time.Second
 // code InUse), what is no directory, what would hide files, and what the user may
 // not mount on. It returns the point without symbolic links.
 func CheckMountpoint(ctx context.Context, point string) (string, error) {
+	if err := checkFUSE(); err != nil {
+		return "", fmt.Errorf("mount on %s: %w", point, err)
+	}
 	resolved, err := mounts.Resolve(point)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", missing(point)
@@ -34,6 +38,25 @@ func CheckMountpoint(ctx context.Context, point string) (string, error) {
 		return "", err
 	}
 	return resolved, checkDirectory(resolved)
+}
+
+// devFUSE is how a file system in user space talks to the kernel.
+const devFUSE = "/dev/fuse"
+
+// checkFUSE makes sure that this user can mount through FUSE. For users
+// fusermount3 mounts, and opens the device with their rights.
+func checkFUSE() error {
+	err := unix.Access(devFUSE, unix.R_OK|unix.W_OK)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no %s: load the kernel module with `modprobe fuse`, or give the container the device", devFUSE)
+	case err != nil:
+		return fmt.Errorf("this user may not use %s: %w: its usual mode is 0666", devFUSE, err)
+	}
+	if _, err := exec.LookPath("fusermount3"); err != nil && os.Geteuid() != 0 {
+		return errors.New("users need the program fusermount3: install the package fuse3")
+	}
+	return nil
 }
 
 func missing(point string) error {
