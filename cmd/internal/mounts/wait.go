@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollTime is how often a wait looks at its context, in milliseconds.
+// pollTime is how often a wait looks again unasked, in milliseconds: the kernel's
+// report of a change has been seen to stay away in a mount namespace of its own.
 const pollTime = 50
 
 // WaitGone returns when the mount is gone from mountinfo, or with the context's
-// error. It waits for the kernel's word that mounts have changed.
+// error.
 func (m Mount) WaitGone(ctx context.Context) error {
 	return wait(ctx, func() (bool, error) {
 		there, err := m.mounted()
@@ -32,10 +33,9 @@ func WaitMounted(ctx context.Context, point string) (Mount, error) {
 	return m, err
 }
 
-// wait looks again whenever mounts have changed, until done.
+// wait looks again whenever the kernel reports that mounts have changed, and now and
+// then, until done.
 func wait(ctx context.Context, done func() (bool, error)) error {
-	// poll(2) on an open mountinfo reports POLLPRI for every change since the
-	// last report, so that none between two looks is missed.
 	changes, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return fmt.Errorf("cannot watch the list of mounts: %w", err)
@@ -51,21 +51,12 @@ func wait(ctx context.Context, done func() (bool, error)) error {
 	}
 }
 
-// poll returns when mounts have changed or the context has ended.
+// poll returns when mounts have changed or pollTime has passed.
 func poll(ctx context.Context, fd int) error {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := unix.Poll(fds, pollTime)
-		if n > 0 {
-			return nil
-		}
-		if err != nil && err != unix.EINTR {
-			return fmt.Errorf("cannot watch the list of mounts: poll: %w", err)
-		}
+	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, pollTime); err != nil && err != unix.EINTR {
+		return fmt.Errorf("cannot watch the list of mounts: poll: %w", err)
 	}
+	return ctx.Err()
 }
 
 // mounted tells whether the mount is still in mountinfo.
