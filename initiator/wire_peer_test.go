@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
@@ -73,15 +71,12 @@ type wirePeer struct {
 
 func newWirePeer(t *testing.T, keys string) *wirePeer {
 	t.Helper()
-	current := goleak.IgnoreCurrent()
+	noLeak(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		l.Close()
-		goleak.VerifyNone(t, current)
-	})
+	t.Cleanup(func() { l.Close() })
 	return &wirePeer{t: t, listen: l, keys: keys, window: 64}
 }
 
