@@ -49,7 +49,7 @@ func (d *Daemon) leave(ctx context.Context) {
 	said := ""
 	for {
 		pause := leavePoll
-		if err := d.tryLeave(ctx); err != nil {
+		if err := d.tryLeave(ctx, said == ""); err != nil {
 			if err.Error() != said {
 				said = err.Error()
 				d.log.Warn().Err(err).Msg("asked to end; serves on until then")
@@ -66,13 +66,18 @@ func (d *Daemon) leave(ctx context.Context) {
 	}
 }
 
-// tryLeave unmounts if nothing is in the way.
-func (d *Daemon) tryLeave(ctx context.Context) error {
+// tryLeave unmounts if nothing is in the way. It looks for holders only when no LUN
+// is open any more, or somebody is to be told of them.
+func (d *Daemon) tryLeave(ctx context.Context, tell bool) error {
 	d.lifecycle.change(Serving, Leaving)
-	if d.lifecycle.now() != Leaving || d.end.isDetached() {
-		return nil // a command is at it, or the kernel's last reference decides
+	switch {
+	case d.lifecycle.now() != Leaving: // a command is at it
+	case d.end.isDetached(): // the kernel's last reference decides
+	case !tell && len(d.files.OpenFiles()) > 0:
+	default:
+		return d.stop(ctx, UnmountOptions{})
 	}
-	return d.stop(ctx, UnmountOptions{})
+	return nil
 }
 
 // finish is the end of every mount: what is left is flushed, then the sessions

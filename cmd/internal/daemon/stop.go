@@ -72,11 +72,18 @@ func (e *ending) setDetached() {
 // stop is Unmount without the wait for the end. It is the only way through the
 // state Stopping; of two at a time the second is refused.
 func (d *Daemon) stop(ctx context.Context, opts UnmountOptions) error {
+	inUse := d.inUse(ctx, opts.Asker)
+	switch {
+	case d.end.isDetached() && !opts.Force:
+		return exitcode.Errorf(exitcode.InUse, "unmount %s: its name is detached already; the daemon ends with the last holder", d.opts.Mountpoint)
+	case inUse != nil && !opts.Lazy && !opts.Force:
+		return inUse
+	}
 	from := d.lifecycle.now()
 	if !d.lifecycle.change(from, Stopping) {
 		return exitcode.Errorf(exitcode.InUse, "unmount %s: the daemon is %s already", d.opts.Mountpoint, d.lifecycle.now())
 	}
-	err := d.unmount(ctx, opts)
+	err := d.unmount(ctx, opts, inUse != nil)
 	switch {
 	case d.end.isDetached():
 		d.lifecycle.change(Stopping, Leaving)
@@ -86,20 +93,14 @@ func (d *Daemon) stop(ctx context.Context, opts UnmountOptions) error {
 	return err
 }
 
-func (d *Daemon) unmount(ctx context.Context, opts UnmountOptions) error {
-	inUse := d.inUse(ctx, opts.Asker)
-	switch {
-	case d.end.isDetached() && !opts.Force:
-		return exitcode.Errorf(exitcode.InUse, "unmount %s: its name is detached already; the daemon ends with the last holder", d.opts.Mountpoint)
-	case inUse != nil && opts.Lazy:
+func (d *Daemon) unmount(ctx context.Context, opts UnmountOptions, inUse bool) error {
+	if inUse && opts.Lazy {
 		return d.detachName(ctx)
-	case inUse != nil && !opts.Force:
-		return inUse
 	}
 	if err := d.flushWithin(ctx, opts); err != nil {
 		return err
 	}
-	if inUse != nil {
+	if inUse {
 		return d.cutOff(ctx)
 	}
 	return d.unmountFree(ctx, opts.Asker)
