@@ -21,11 +21,11 @@ type discovered struct {
 func (h *host) discover(portal string) []discovered {
 	h.t.Helper()
 	out := h.mustIscsifs("discover", "--luns", "--json", portal)
-	var found []discovered
+	var found struct{ Targets []discovered }
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
 		h.t.Fatalf("discover --json: %v\n%s", err, out)
 	}
-	return found
+	return found.Targets
 }
 
 // TestSecondOpinion compares what we see of a target with what libiscsi sees.
