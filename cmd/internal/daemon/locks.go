@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/guard"
@@ -66,14 +68,17 @@ func (d *Daemon) lockUnit(ctx context.Context, l *lun) (*guard.Lock, error) {
 	})
 }
 
-// unitKey is the same for a logical unit however it is reached: its best
-// designator; where it has none, its target's name and its number.
+// unitKey is the same for a logical unit however it is reached, if it has a
+// designator that is unique in the world. Others, like those of tgt, are the same
+// on the next host: they count together with where they were met.
 func unitKey(l *lun) string {
 	info := l.disk.Info()
-	if best, ok := scsi.BestDesignator(info.Designators); ok {
-		return fmt.Sprintf("%x:%s", uint8(best.Type), hex.EncodeToString(best.Value))
+	best, ok := scsi.BestDesignator(info.Designators)
+	id := fmt.Sprintf("%x:%s", uint8(best.Type), hex.EncodeToString(best.Value))
+	if ok && best.WorldWideUnique() {
+		return id
 	}
-	return fmt.Sprintf("%s\x00%d\x00%s", l.target.cfg.IQN, l.number, info.Serial)
+	return strings.Join([]string{l.target.cfg.IQN, l.portal, strconv.FormatUint(l.number, 10), id, info.Serial}, "\x00")
 }
 
 // flushPatience is how long to wait for a daemon that has lost its mount and still

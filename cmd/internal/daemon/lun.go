@@ -63,10 +63,10 @@ func naaName(info initiator.DiskInfo) string {
 }
 
 // sameUnit tells whether two LUNs lead to one logical unit: the same designator,
-// and nothing that a target which gives all its units one designator would differ
-// in.
+// unique in the world, and nothing else that differs.
 func sameUnit(a, b initiator.DiskInfo) bool {
-	return a.UdevID != "" && a.UdevID == b.UdevID && a.Serial == b.Serial &&
+	best, ok := scsi.BestDesignator(a.Designators)
+	return ok && best.WorldWideUnique() && a.UdevID != "" && a.UdevID == b.UdevID && a.Serial == b.Serial &&
 		a.Inquiry.Vendor == b.Inquiry.Vendor && a.Inquiry.Product == b.Inquiry.Product &&
 		a.Capacity.Blocks == b.Capacity.Blocks && a.Capacity.BlockSize == b.Capacity.BlockSize
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/fusefs"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
 	"github.com/iscsifs/iscsifs/initiator"
 )
 
@@ -123,6 +124,8 @@ func TestTargetWithoutDisk(t *testing.T) {
 // One logical unit has one file, however it is reached.
 func TestSameUnitTwice(t *testing.T) {
 	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 1)
+	a.disk(1).info.Designators = []scsi.Designator{{Type: scsi.DesignatorNAA,
+		Value: []byte{0x60, 0x01, 0x40, 0x5d, 0x27, 0xe5, 0xd8, 0x98, 0x82, 0x94, 0x68, 0xb9, 0x0c, 0xe4, 0xef, 0x8c}}}
 	b.disk(1).info = a.disk(1).info
 	d := served(t, newSite(a, b))
 	luns := d.attached()
@@ -131,6 +134,16 @@ func TestSameUnitTwice(t *testing.T) {
 	}
 	if l := luns[1].links[0]; l != (link{"dir1", "lun1"}) {
 		t.Errorf("the second name is %+v", l)
+	}
+}
+
+// Two tgt hosts give their first disks the same designator: they are two disks.
+func TestSameWeakDesignator(t *testing.T) {
+	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 1)
+	b.disk(1).info = a.disk(1).info
+	d := served(t, newSite(a, b))
+	if luns := d.attached(); len(luns) != 2 || luns[1].first != nil {
+		t.Errorf("LUNs: %+v", luns)
 	}
 }
 
