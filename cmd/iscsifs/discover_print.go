@@ -1,13 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/iscsifs/iscsifs/config"
 )
 
 // writeFound prints a line for each target and portal, and one for each LUN.
@@ -35,9 +37,13 @@ func writeTOML(out io.Writer, found []foundTarget, chap *chapFlags) error {
 	fmt.Fprintln(&b, "# Found by iscsifs discover. Keep what you want to mount.")
 	used := map[string]bool{}
 	for _, t := range found {
-		fmt.Fprintf(&b, "\n[[target]]\nportals   = [%s]\niqn       = %s\n", quotedList(t.Portals), strconv.Quote(t.IQN))
+		if err := config.CheckName(t.IQN); err != nil {
+			fmt.Fprintf(&b, "\n# Left out: %v\n", err)
+			continue
+		}
+		fmt.Fprintf(&b, "\n[[target]]\nportals   = [%s]\niqn       = %s\n", quotedList(t.Portals), tomlString(t.IQN))
 		if len(found) > 1 {
-			fmt.Fprintf(&b, "directory = %s\n", strconv.Quote(directoryName(t.IQN, used)))
+			fmt.Fprintf(&b, "directory = %s\n", tomlString(directoryName(t.IQN, used)))
 		}
 		if err := chap.writeTOML(&b); err != nil {
 			return err
@@ -53,9 +59,18 @@ func writeTOML(out io.Writer, found []foundTarget, chap *chapFlags) error {
 func quotedList(portals []foundPortal) string {
 	var list []string
 	for _, p := range portals {
-		list = append(list, strconv.Quote(p.Address))
+		list = append(list, tomlString(p.Address))
 	}
 	return strings.Join(list, ", ")
+}
+
+// tomlString quotes a string. What JSON escapes, TOML reads the same.
+func tomlString(s string) string {
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // no string fails
+	}
+	return string(quoted)
 }
 
 // writeTOML prints the credentials, their passwords by the names of their files.
@@ -67,14 +82,14 @@ func (c *chapFlags) writeTOML(b *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "\n  [target.chap]\n  username      = %s\n  password_file = %s\n", strconv.Quote(c.user), strconv.Quote(file))
+	fmt.Fprintf(b, "\n  [target.chap]\n  username             = %s\n  password_file        = %s\n", tomlString(c.user), tomlString(file))
 	if c.mutualUser == "" {
 		return nil
 	}
 	if file, err = filepath.Abs(c.mutualPasswordFile); err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "  mutual_username      = %s\n  mutual_password_file = %s\n", strconv.Quote(c.mutualUser), strconv.Quote(file))
+	fmt.Fprintf(b, "  mutual_username      = %s\n  mutual_password_file = %s\n", tomlString(c.mutualUser), tomlString(file))
 	return nil
 }
 

@@ -41,7 +41,7 @@ func missingLines(m status.Mount) []string {
 	var lines []string
 	for _, t := range m.Targets {
 		if len(t.LUNs) == 0 {
-			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s: %s; its files appear when it answers", t.IQN, t.Reason))
+			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s: %s; its files appear when it answers", t.IQN, plain.Text(t.Reason)))
 		}
 	}
 	return lines

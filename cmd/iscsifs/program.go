@@ -13,6 +13,7 @@ import (
 
 	"github.com/iscsifs/iscsifs/cmd/internal/background"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
 	"github.com/iscsifs/iscsifs/config"
 )
 
@@ -46,13 +47,28 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return int(code)
 }
 
-// command runs the command that the arguments name.
+// command runs the command that the arguments name. What fails before the command
+// itself runs is wrong usage.
 func (p *program) command(ctx context.Context, args []string) error {
 	root := p.rootCommand()
+	began := false
+	for _, c := range root.Commands() {
+		if run := c.RunE; run != nil {
+			c.RunE = func(cmd *cobra.Command, args []string) error {
+				began = true
+				return run(cmd, args)
+			}
+		}
+	}
 	root.SetArgs(args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	var coded *exitcode.Error
+	if err != nil && !began && !errors.As(err, &coded) {
+		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
+	}
+	return err
 }
 
 func (p *program) rootCommand() *cobra.Command {
@@ -84,9 +100,6 @@ Exit codes:
 			return cmd.Help()
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
-	})
 	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.statusCommand(),
 		p.discoverCommand(), p.checkCommand(), p.versionCommand())
 	endHelpWithExample(root)
@@ -128,13 +141,12 @@ func message(err error) string {
 		fmt.Fprintln(&b, faults.Error())
 		err = fmt.Errorf("%s: %s; nothing was contacted", faults[0].File, count(len(faults), "fault"))
 	}
-	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
 		if !strings.HasPrefix(line, " ") {
 			b.WriteString("iscsifs: ")
 		}
-		b.WriteString(line)
+		fmt.Fprintln(&b, plain.Text(line))
 	}
-	b.WriteString("\n")
 	return b.String()
 }
 

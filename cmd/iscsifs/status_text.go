@@ -109,15 +109,17 @@ func (w *statusWriter) portal(p status.Portal) {
 }
 
 func (w *statusWriter) lun(l status.LUN) {
-	marks := ""
+	about := []string{l.Path, humanize.IBytes(uint64(l.Size)), fmt.Sprintf("%d-byte blocks", l.BlockSize)}
+	if product := strings.TrimSpace(l.Vendor + " " + l.Product); product != "" {
+		about = append(about, product)
+	}
 	if l.ReadOnly {
-		marks += "  read-only"
+		about = append(about, "read-only")
 	}
 	if l.Thin {
-		marks += "  thin"
+		about = append(about, "thin")
 	}
-	w.line(2, "LUN %d  %s  %s  %d-byte blocks  %s%s", l.LUN, l.Path, humanize.IBytes(uint64(l.Size)), l.BlockSize,
-		strings.TrimSpace(l.Vendor+" "+l.Product), marks)
+	w.line(2, "LUN %d  %s", l.LUN, strings.Join(about, "  "))
 	if l.DirtyBytes+l.HeldBytes > 0 {
 		w.line(3, "dirty: %s, held: %s", humanize.IBytes(uint64(l.DirtyBytes)), humanize.IBytes(uint64(l.HeldBytes)))
 	}
@@ -126,10 +128,18 @@ func (w *statusWriter) lun(l status.LUN) {
 		w.holder(h)
 	}
 	if w.verbose > 0 {
-		w.line(3, "revision: %s  serial: %s  id: %s", l.Revision, l.Serial, l.ID)
+		w.line(3, "revision: %s  serial: %s  id: %s", orDash(l.Revision), orDash(l.Serial), orDash(l.ID))
 		w.line(3, "read: %s  written: %s  in flight: %d  cache hits: %d  misses: %d", humanize.IBytes(l.ReadBytes),
 			humanize.IBytes(l.WrittenBytes), l.InFlight, l.CacheHits, l.CacheMisses)
 	}
+}
+
+// orDash is a text, or a dash for one that the target does not give.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 func (w *statusWriter) holder(h status.Holder) {

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/status"
+	"github.com/iscsifs/iscsifs/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares an output with its file in testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got):\n%s", path, diff)
+	}
+}
+
+// exampleReport has everything that status can show.
+func exampleReport() status.Report {
+	since := time.Date(2026, 11, 23, 20, 15, 0, 0, time.Local)
+	next := since.Add(time.Minute)
+	return status.Report{Version: "1.0", Mounts: []status.Mount{
+		{Mountpoint: "/mnt/luns", Config: "/etc/iscsifs/nas.toml", PID: 4711, State: "serving", Log: "syslog",
+			Targets: []status.Target{
+				{IQN: "iqn.2001-04.com.example:a", State: "logged in", Since: since, Reconnects: 2, Reason: "connection reset",
+					Portals:    []status.Portal{{Address: "192.0.2.7:3260", TPGT: 1, State: "logged in"}, {Address: "192.0.2.8:3260", TPGT: -1, State: "not in use"}},
+					Negotiated: map[string]string{"HeaderDigest": "CRC32C", "DataDigest": "None"},
+					Stats:      status.Stats{TxDataOctets: 1000, RxDataOctets: 2000},
+					LUNs: []status.LUN{
+						{LUN: 0, Path: "/mnt/luns/lun0", Size: 1 << 30, BlockSize: 512, Vendor: "ACME", Product: "Platter", Revision: "1.2", Serial: "S1",
+							ID: "3600140", Thin: true, DirtyBytes: 1 << 20, ReadBytes: 4096, WrittenBytes: 8192,
+							Holders: []status.Holder{{Kind: "process", Name: "bash", PID: 99, User: "alice", Command: "kill 99"},
+								{Kind: "loop device", Name: "/dev/loop0", Command: "losetup -d /dev/loop0"}}},
+						{LUN: 1, Path: "/mnt/luns/lun1", Size: 10 << 30, BlockSize: 4096, ReadOnly: true, Warnings: []string{"identity weak"}},
+					}},
+				{IQN: "iqn.2001-04.com.example:b", Directory: "b", State: "waiting", Since: since, Reason: "login of it: refused\x1b[2J", NextAttempt: &next,
+					Portals: []status.Portal{{Address: "192.0.2.9:3260", TPGT: -1, State: "not in use"}}},
+			}},
+		{Mountpoint: "/mnt/old", Config: "/etc/iscsifs/old.toml", State: "dead", Warnings: []string{"/mnt/old: no daemon serves it"}},
+	}}
+}
+
+func TestStatusText(t *testing.T) {
+	for name, verbose := range map[string]int{"status.txt": 0, "status-v.txt": 1, "status-vv.txt": 2} {
+		var out bytes.Buffer
+		writeStatus(&out, exampleReport(), verbose)
+		golden(t, name, out.String())
+	}
+	var none bytes.Buffer
+	writeStatus(&none, status.Report{}, 0)
+	golden(t, "status-none.txt", none.String())
+}
+
+func TestMountLines(t *testing.T) {
+	m := exampleReport().Mounts[0]
+	golden(t, "mount.txt", strings.Join(append(mountedLines(m), missingLines(m)...), "\n")+"\n")
+}
+
+var found = []foundTarget{
+	{IQN: "iqn.2001-04.com.example:disks", Portals: []foundPortal{{"192.0.2.7:3260", 1}, {"[2001:db8::7]:3260", 2}},
+		LUNs: []probedLUN{{LUN: 0, Size: 1 << 30, BlockSize: 512, Vendor: "ACME", Product: "Platter"}}},
+	{IQN: "iqn.2001-04.com.example:lun1", Portals: []foundPortal{{"192.0.2.7:3260", -1}}},
+	{IQN: "iqn.2001-04.com.example", Portals: []foundPortal{{"192.0.2.7:3260", 1}}},
+	{IQN: "iqn.2001-04.com.example:no/name", Portals: []foundPortal{{"192.0.2.7:3260", 1}}},
+}
+
+func TestFoundText(t *testing.T) {
+	var out bytes.Buffer
+	writeFound(&out, found)
+	golden(t, "discover.txt", out.String())
+}
+
+// What --toml prints is a valid configuration of what was found.
+func TestFoundTOML(t *testing.T) {
+	secret := file(t, "secret", "a-secret-of-12\n")
+	for name, c := range map[string]struct {
+		found []foundTarget
+		want  int // targets that have a valid name
+		chap  chapFlags
+	}{
+		"discover-one.toml":  {found[:1], 1, chapFlags{}},
+		"discover-many.toml": {found, 3, chapFlags{user: "me", passwordFile: secret, mutualUser: `n"as`, mutualPasswordFile: file(t, "other", "another-secret")}},
+	} {
+		var out bytes.Buffer
+		if err := writeTOML(&out, c.found, &c.chap); err != nil {
+			t.Fatal(err)
+		}
+		cfg, _, err := config.Load(file(t, name, out.String()))
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out.String())
+		}
+		if len(cfg.Targets) != c.want || cfg.Targets[0].IQN != c.found[0].IQN {
+			t.Errorf("%s: %+v", name, cfg.Targets)
+		}
+		stable := strings.NewReplacer(c.chap.passwordFile, "/secret", c.chap.mutualPasswordFile, "/other")
+		if c.chap.user == "" {
+			stable = strings.NewReplacer()
+		}
+		golden(t, name, stable.Replace(out.String()))
+	}
+}
+
+func TestFoundNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := writeTOML(&out, nil, &chapFlags{}); err != nil || !strings.Contains(out.String(), "no target") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
