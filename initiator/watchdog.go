@@ -71,20 +71,19 @@ func (w *watchdog) checkSilence(now time.Time) error {
 	return nil
 }
 
-// sendPing asks for a sign of life. Nobody waits for the answer itself; a ping
-// that stayed without one gives its tag back.
+// sendPing asks for a sign of life, unless the answer to the last ping is still
+// due: a slow target may give it yet, and needs its tag to be known then. Nobody
+// waits for the answer itself.
 func (w *watchdog) sendPing() {
 	s := w.c.s
-	if w.ping != nil {
-		s.mu.Lock()
-		s.endLocked(w.ping, nil)
-		s.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.ping != nil && w.ping.state != taskEnded {
+		return
 	}
 	w.ping = &task{kind: kindPing, ttt: pdu.ReservedTag, done: make(chan struct{}, 1)}
 	// It cannot be refused but by a session that is ending. The flusher sends
 	// it: a watchdog must not wait for a socket.
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.refusalLocked(w.ping) == nil {
 		w.ping.state = taskPending
 		s.queueLocked(w.ping)
