@@ -228,7 +228,8 @@ func (c *conn) addLocked(b *pdu.BHS) *outPDU {
 	copy(p.head[:], b[:])
 	n := pdu.BHSLength
 	if c.params.HeaderDigest {
-		pdu.Digest(0).Add(b[:]).Put(p.head[n:])
+		// Of the copy: the digest of b would make it escape to the heap.
+		pdu.Digest(0).Add(p.head[:n]).Put(p.head[n:])
 		n += pdu.DigestLength
 	}
 	o.iov = append(o.iov, p.head[:n])
