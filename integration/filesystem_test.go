@@ -17,6 +17,9 @@ var (
 	xfs  = filesystem{"xfs", `mkfs.xfs -q -f "$1"`, `xfs_repair -n "$1" 2>&1`, "ro,loop"}
 )
 
+// smallestXFS is what mkfs.xfs asks for at least.
+const smallestXFS = 300 * mib
+
 // fsTest is one run of the main job: a LUN, a loop device, a file system.
 type fsTest struct {
 	fs        filesystem
@@ -30,11 +33,11 @@ type fsTest struct {
 func TestExt4WithMutualCHAP(t *testing.T) {
 	fsTest{fs: ext4, disk: disk{size: gib}, tree: "src"}.run(t)
 }
-func TestXFSWithMutualCHAP(t *testing.T) { fsTest{fs: xfs, disk: disk{size: gib}}.run(t) }
+func TestXFSWithMutualCHAP(t *testing.T) { fsTest{fs: xfs, disk: disk{size: smallestXFS}}.run(t) }
 
 func TestExt4WithDigests(t *testing.T) {
 	fsTest{
-		fs: ext4, disk: disk{size: gib / 2},
+		fs: ext4, disk: disk{size: 128 * mib},
 		settings: map[string]string{"HeaderDigest": "CRC32C,None", "DataDigest": "CRC32C,None"},
 		tables:   "[session]\nheader_digest = \"crc32c\"\ndata_digest = \"crc32c\"",
 	}.run(t)
@@ -43,25 +46,25 @@ func TestExt4WithDigests(t *testing.T) {
 // A LUN of 4096-byte blocks under loop's default of 512: every small write is a
 // read, modify, write of one block.
 func TestExt4On4096UnderLoop512(t *testing.T) {
-	fsTest{fs: ext4, disk: disk{size: gib / 2, blockSize: 4096}}.run(t)
+	fsTest{fs: ext4, disk: disk{size: 128 * mib, blockSize: 4096}}.run(t)
 }
 
 func TestExt4On4096(t *testing.T) {
-	fsTest{fs: ext4, disk: disk{size: gib / 2, blockSize: 4096}, loopFlags: []string{"--sector-size", "4096"}}.run(t)
+	fsTest{fs: ext4, disk: disk{size: 128 * mib, blockSize: 4096}, loopFlags: []string{"--sector-size", "4096"}}.run(t)
 }
 
 func TestXFSOn4096UnderLoop512(t *testing.T) {
-	fsTest{fs: xfs, disk: disk{size: gib / 2, blockSize: 4096}}.run(t)
+	fsTest{fs: xfs, disk: disk{size: smallestXFS, blockSize: 4096}}.run(t)
 }
 
 func TestXFSOn4096(t *testing.T) {
 	fs := xfs
 	fs.options = "ro" // mount(8)'s own loop device would have 512-byte sectors, below the file system's
-	fsTest{fs: fs, disk: disk{size: gib / 2, blockSize: 4096}, loopFlags: []string{"--sector-size", "4096"}}.run(t)
+	fsTest{fs: fs, disk: disk{size: smallestXFS, blockSize: 4096}, loopFlags: []string{"--sector-size", "4096"}}.run(t)
 }
 
 func TestExt4WithDirectLoop(t *testing.T) {
-	fsTest{fs: ext4, disk: disk{size: gib / 2}, loopFlags: []string{"--direct-io=on"}}.run(t)
+	fsTest{fs: ext4, disk: disk{size: 128 * mib}, loopFlags: []string{"--direct-io=on"}}.run(t)
 }
 
 // run mounts the LUN, makes the file system through a loop device, copies a

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,14 +16,18 @@ import (
 // runDir has below it everything that this test run creates.
 var runDir string
 
+// runPrefix begins the name of each run's directory; the process id follows.
+const runPrefix = "iscsifs-test-"
+
 // builtProgram returns the path of the program under test, built at the first call.
 var builtProgram = sync.OnceValues(buildBinary)
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
 func runAll(m *testing.M) int {
+	sweepDeadRuns()
 	var err error
-	if runDir, err = os.MkdirTemp("", "iscsifs-test-"); err != nil {
+	if runDir, err = os.MkdirTemp("", fmt.Sprintf("%s%d-", runPrefix, os.Getpid())); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -46,11 +52,25 @@ func buildBinary() (string, error) {
 	return path, nil
 }
 
+// sweepDeadRuns removes what earlier runs left that could not clear up: killed,
+// or out of time.
+func sweepDeadRuns() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), runPrefix+"*"))
+	for _, dir := range dirs {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), runPrefix), "-")
+		if n, err := strconv.Atoi(pid); err == nil && !running(n) {
+			sweep(dir)
+			os.RemoveAll(dir)
+		}
+	}
+}
+
 // sweepOnInterrupt removes mounts, loop devices and daemons when the test run
 // is interrupted: no t.Cleanup runs then. It lives as long as the process.
 func sweepOnInterrupt() {
 	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	// SIGPIPE: `go test` was killed and reads our output no more.
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	<-interrupted
 	sweep(runDir)
 	os.RemoveAll(runDir)

@@ -16,17 +16,17 @@ func TestSparseImage(t *testing.T) {
 		"cp-never":  `cp --sparse=never "$1" "$2"`,
 		"tar":       `tar -C "${1%/*}" -cSf image.tar lun1; tar -C "${2%/*}" --overwrite -xSf image.tar`,
 	} {
-		t.Run(name, func(t *testing.T) { testSparse(t, copyImage, 64*mib) })
+		t.Run(name, func(t *testing.T) { testSparse(t, copyImage, 32*mib) })
 	}
 }
 
 // TestSparseImageShorterThanLUN: what lies behind the image stays as it was.
 func TestSparseImageShorterThanLUN(t *testing.T) {
-	testSparse(t, `cp --sparse=always "$1" "$2"`, 40*mib)
+	testSparse(t, `cp --sparse=always "$1" "$2"`, 24*mib)
 }
 
 func testSparse(t *testing.T, copyImage string, size int64) {
-	const capacity = 64 * mib
+	const capacity = 32 * mib
 	needRoot(t)
 	h := newHost(t)
 	s := h.serve(nil, disk{size: capacity})
@@ -67,7 +67,7 @@ func sparseImage(t *testing.T, h *host, size int64) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for i, at := range []int64{4 * kib, 3*mib + 513, 20 * mib, size - 9*mib - 1} {
+	for i, at := range []int64{4 * kib, 3*mib + 513, 11 * mib, size - 9*mib - 1} {
 		if _, err := io.Copy(io.NewOffsetWriter(f, at), io.LimitReader(noise(uint64(i)), 300*kib+7)); err != nil {
 			t.Fatal(err)
 		}

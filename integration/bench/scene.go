@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/iscsifs/iscsifs/integration/tgt"
 )
@@ -88,7 +89,8 @@ func (s *scene) close() {
 }
 
 func (s *scene) version(ctx context.Context) (string, error) {
-	return output(ctx, s.program, "version")
+	out, err := output(ctx, s.program, "version")
+	return strings.TrimSpace(out), err
 }
 
 // url names the LUN as libiscsi wants it.
