@@ -51,9 +51,6 @@ func (c *conn) send() {
 	}
 	c.sending = true
 	for round := 0; c.err == nil && c.gatherLocked(); round++ {
-		if round == maxRounds {
-			c.wake()
-		}
 		s.mu.Unlock()
 		err := c.out.write()
 		s.mu.Lock()
@@ -62,6 +59,8 @@ func (c *conn) send() {
 			c.failLocked(err)
 		}
 		if round == maxRounds {
+			// Not before: the flusher would find the token taken and go away.
+			c.wake()
 			break
 		}
 	}
