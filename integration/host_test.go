@@ -124,7 +124,7 @@ func (h *host) command(name string, args ...string) (*exec.Cmd, context.CancelFu
 func (h *host) environ() []string {
 	return append(os.Environ(), dirVar+"="+h.dir, "HOME="+h.path("home"), "LC_ALL=C.UTF-8", "TZ=UTC",
 		"XDG_STATE_HOME="+h.path("home/state"), "XDG_RUNTIME_DIR="+h.path("home"), "XDG_CONFIG_HOME="+h.path("home/config"),
-		"GORACE=log_path="+h.path("race/report"), "PATH=/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"))
+		"GORACE=atexit_sleep_ms=0 log_path="+h.path("race/report"), "PATH=/usr/local/sbin:/usr/sbin:/sbin:"+os.Getenv("PATH"))
 }
 
 // write creates a file of the host's user in the test's directory.
