@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // runDir has below it everything that this test run creates.
@@ -35,6 +37,7 @@ func runAll(m *testing.M) int {
 	defer os.RemoveAll(runDir)
 	defer sweep(runDir)
 	go sweepOnInterrupt()
+	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) // `go test` killed: nobody waits for us
 	return m.Run()
 }
 
@@ -69,7 +72,6 @@ func sweepDeadRuns() {
 // is interrupted: no t.Cleanup runs then. It lives as long as the process.
 func sweepOnInterrupt() {
 	interrupted := make(chan os.Signal, 1)
-	// SIGPIPE: `go test` was killed and reads our output no more.
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	<-interrupted
 	sweep(runDir)
