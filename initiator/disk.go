@@ -2,7 +2,7 @@ package initiator
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync/atomic"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -73,19 +73,36 @@ func (d *Disk) Epoch() uint64 { return d.epoch.Load() }
 // fails with ErrNotDisk when the LUN is absent or no disk.
 func (s *Session) OpenDisk(ctx context.Context, lun scsi.LUN) (*Disk, error) {
 	p := prober{s: s, lun: lun}
-	info, err := p.probe(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		login := s.Status().Reconnects
+		info, err := p.probe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth)}
+		d.info.Store(info)
+		// What was learned in two logins may be of two logical units.
+		if added, err := s.addDisk(d, login); added || err != nil {
+			return d, err
+		}
 	}
-	d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth)}
-	d.info.Store(info)
+}
+
+// addDisk makes a disk known to the session, if the session is still in the
+// login in which it was probed. From then on every new login verifies it.
+func (s *Session) addDisk(d *Disk, login int) (added bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.disks[lun] != nil {
-		return nil, p.error("open", fmt.Errorf("the LUN is open already"))
+	switch {
+	case s.disks[d.lun] != nil:
+		e := s.errorLocked("open", errors.New("the LUN is open already"))
+		e.LUN = d.lun.String()
+		return false, e
+	case s.state == Recovering || s.reconnects != login:
+		return false, nil
 	}
-	s.disks[lun] = d
-	return d, nil
+	s.disks[d.lun] = d
+	return true, nil
 }
 
 // fail makes all use of the disk fail with err from now on.
