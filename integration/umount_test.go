@@ -116,6 +116,24 @@ func TestUmountForce(t *testing.T) {
 	}
 }
 
+// A session ends with a Logout Request, not with a cut connection.
+func TestUmountLogsOut(t *testing.T) {
+	needRoot(t)
+	h := newHost(t)
+	s := h.serve(nil, disk{size: smallDisk})
+	wire := tap(t, s.portal)
+	c := s.config()
+	c.portal = wire.address()
+	m := h.mount(c)
+	if wire.lastPDU() == opcodeLogout {
+		t.Fatal("logged out before the unmount")
+	}
+	m.umount()
+	if last := wire.lastPDU(); last != opcodeLogout {
+		t.Errorf("the last PDU has opcode %02x, want a Logout Request", last)
+	}
+}
+
 func TestUmountOfWhatIsNotMounted(t *testing.T) {
 	h := newHost(t)
 	h.iscsifs("umount", h.mountpoint()).wantFailure(t, exitFailed, h.path("luns"))

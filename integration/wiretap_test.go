@@ -17,6 +17,7 @@ type wiretap struct {
 
 	mu       sync.Mutex
 	commands []byte // operation codes
+	pdus     []byte // opcodes of RFC 7143
 	open     []net.Conn
 }
 
@@ -25,6 +26,7 @@ const (
 	bhsLength         = 48
 	opcodeMask        = 0x3f
 	opcodeSCSICommand = 0x01
+	opcodeLogout      = 0x06
 	cdbOffset         = 32
 )
 
@@ -75,6 +77,13 @@ func (w *wiretap) seen() []byte {
 	return append([]byte(nil), w.commands...)
 }
 
+// lastPDU is the opcode of the PDU that the initiator sent last.
+func (w *wiretap) lastPDU() byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pdus[len(w.pdus)-1]
+}
+
 func (w *wiretap) accept() {
 	for {
 		initiator, err := w.listener.Accept()
@@ -101,9 +110,7 @@ func (w *wiretap) forward(target io.Writer, initiator io.Reader) {
 		if _, err := io.ReadFull(initiator, bhs[:]); err != nil {
 			return
 		}
-		if bhs[0]&opcodeMask == opcodeSCSICommand {
-			w.note(bhs[cdbOffset])
-		}
+		w.note(bhs)
 		if _, err := target.Write(bhs[:]); err != nil {
 			return
 		}
@@ -115,8 +122,12 @@ func (w *wiretap) forward(target io.Writer, initiator io.Reader) {
 	}
 }
 
-func (w *wiretap) note(operation byte) {
+func (w *wiretap) note(bhs [bhsLength]byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.commands = append(w.commands, operation)
+	opcode := bhs[0] & opcodeMask
+	w.pdus = append(w.pdus, opcode)
+	if opcode == opcodeSCSICommand {
+		w.commands = append(w.commands, bhs[cdbOffset])
+	}
 }
