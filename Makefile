@@ -25,8 +25,9 @@ install: build ## install the binary and mount(8)'s helpers into DESTDIR/PREFIX/
 demo: build deps ## show what it does, on this machine, in a minute
 	integration/demo
 
+# -count=1: the tests in integration run a binary that go test's cache does not know.
 test: deps ## install what is missing and run all tests under the race detector
-	go test -race -timeout 14m ./...
+	go test -race -count=1 -timeout 14m ./...
 
 test-race: test ## the same: the tests always run under the race detector
 
