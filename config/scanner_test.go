@@ -59,6 +59,12 @@ func listPositions(p *position, path string) []string {
 	return all
 }
 
+// byteOrderMark tells whether the text begins with bytes of a UTF-16 mark, which
+// the parser passes over.
+func byteOrderMark(text string) bool {
+	return strings.Contains(text[:min(len(text), 2)], "\xff") || strings.Contains(text[:min(len(text), 2)], "\xfe")
+}
+
 // FuzzPositions holds the scanner to the parser: whatever the parser accepts,
 // each of its keys has a position, on a line of the text.
 func FuzzPositions(f *testing.F) {
@@ -68,7 +74,7 @@ func FuzzPositions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		root := positions(text) // must end on any text
 		var tree map[string]any
-		if _, err := toml.Decode(text, &tree); err != nil || strings.ContainsAny(text[:min(len(text), 2)], "\xff\xfe") {
+		if _, err := toml.Decode(text, &tree); err != nil || byteOrderMark(text) {
 			return
 		}
 		comparePositions(t, root, tree, "", strings.Count(text, "\n")+1)

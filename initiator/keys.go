@@ -80,7 +80,7 @@ var loginKeys = []keySpec{
 		ours: sessionType},
 	{name: "TargetName", use: declared, sender: byInitiator, scope: firstPDU, values: textValue{},
 		ours: func(c *Config) string { return c.TargetName }},
-	{name: "SendTargets", use: declared, sender: byInitiator, values: textValue{}}, // full feature phase only
+	{name: "SendTargets", use: declared, sender: byInitiator, scope: answerOnly, values: textValue{}}, // full feature phase only
 
 	{name: "TargetAlias", use: declared, sender: byTarget, values: textValue{},
 		set: func(p *Params, v string) { p.TargetAlias = printable(v) }},
@@ -124,8 +124,8 @@ var loginKeys = []keySpec{
 		ours: always("No"), set: setBool(func(p *Params) *bool { return &p.DataSequenceInOrder })},
 
 	// Level 1 is RFC 7143; what a higher one adds (RFC 7144) is not used.
-	{name: "iSCSIProtocolLevel", def: "1", values: numberValue{min: 0, max: 31}, ours: always("1")},
-	{name: "TaskReporting", def: "RFC3720", values: listValue{}, ours: always("RFC3720")},
+	{name: "iSCSIProtocolLevel", scope: answerOnly, def: "1", values: numberValue{min: 0, max: 31}, ours: always("1")},
+	{name: "TaskReporting", scope: answerOnly, def: "RFC3720", values: listValue{}, ours: always("RFC3720")},
 
 	// RFC 7143, Section 13.25: Reject, and never NotUnderstood.
 	{name: "IFMarker", use: obsolete},

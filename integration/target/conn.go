@@ -87,7 +87,7 @@ func (c *conn) runReader() {
 	c.t.mu.Lock()
 	c.finishLocked()
 	c.t.mu.Unlock()
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.log.Info().Err(err).Msg("connection ended")
 	}
 }

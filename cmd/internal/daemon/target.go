@@ -174,13 +174,6 @@ func (t *target) present(c *connection, luns []*lun) {
 	t.change(up, nil)
 }
 
-// files returns the LUNs that are files.
-func (t *target) files() []*lun {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.luns
-}
-
 // end logs out. The target is not used after it.
 func (t *target) end(ctx context.Context) {
 	t.mu.Lock()
