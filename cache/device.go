@@ -2,7 +2,8 @@ package cache
 
 import "context"
 
-// Device is the disk below a Volume. Its methods may be called concurrently.
+// Device is the disk below a Volume. Its methods may be called concurrently. Those
+// without a context return at once, and call nothing of this package.
 //
 // Offsets are bytes and multiples of the block size; so is the sum of the
 // lengths of bufs. The slices belong to the Device until the call returns,

@@ -2,7 +2,9 @@ package cache
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -10,86 +12,186 @@ import (
 	"time"
 )
 
+var (
+	long = flag.Int("long", 1, "multiplies the length of the model tests")
+	seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the model tests")
+)
+
 // TestModel lets writers share blocks but no bytes: each knows what its own
-// bytes must be, whatever the others do to the rest of the block.
+// bytes must be, whatever the others do to the rest of the block, the cache to
+// the block, and faults and restarts to the disk.
 func TestModel(t *testing.T) {
 	for _, blockSize := range []int{512, 4096} {
-		for _, faults := range []float64{0, 0.05} {
-			t.Run(fmt.Sprintf("block=%d,faults=%v", blockSize, faults), func(t *testing.T) {
-				seed := uint64(time.Now().UnixNano())
-				t.Logf("seed %d", seed)
-				testModel(t, blockSize, faults, seed)
+		for mode, name := range []string{"writeback", "writethrough", "none"} {
+			t.Run(fmt.Sprintf("%s,block=%d", name, blockSize), func(t *testing.T) {
+				t.Parallel()
+				t.Logf("-seed %d", *seed)
+				m := newModel(t, blockSize, Mode(mode))
+				m.run(t)
 			})
 		}
 	}
 }
 
-func testModel(t *testing.T, blockSize int, faults float64, seed uint64) {
-	const writers, rounds = 8, 300
-	disk := newFakeDisk(t, blockSize, 64)
-	disk.faults = faults
-	v := New(disk, Options{})
-	model := make([]byte, disk.Size())
-	// Writer i owns the bytes from cuts[i] to cuts[i+1]; no cut is at the edge of a block.
-	cuts := make([]int, writers+1)
-	cuts[writers] = len(model)
-	for i := 1; i < writers; i++ {
-		cuts[i] = i*len(model)/writers + 1 + i*37
+type model struct {
+	disk *fakeDisk
+	v    *Volume
+	data []byte
+	cuts []int // writer i owns the bytes from cuts[i] to cuts[i+1]
+}
+
+const modelWriters = 8
+
+func newModel(t *testing.T, blockSize int, mode Mode) *model {
+	const size = 8<<20 + 4096 // twice the cache
+	m := &model{disk: newFakeDisk(t, blockSize, size/blockSize), data: make([]byte, size)}
+	m.disk.volatile()
+	m.disk.faults, m.disk.yields = 0.01, true
+	m.v = open(t, m.disk, VolumeOptions{
+		Mode: mode, ReadAhead: 1 << 20, DirtyLimit: 1 << 20, FlushInterval: 100 * time.Millisecond,
+	})
+	m.cuts = make([]int, modelWriters+1)
+	m.cuts[modelWriters] = size
+	for i := 1; i < modelWriters; i++ { // no cut is at the edge of a block
+		m.cuts[i] = i*size/modelWriters + 1 + i*37
 	}
-	var wg sync.WaitGroup
-	for i := range writers {
-		wg.Go(func() {
-			w := &modelWriter{v: v, rng: rand.New(rand.NewPCG(seed, uint64(i))), base: cuts[i], model: model[cuts[i]:cuts[i+1]]}
-			for range rounds {
-				if err := w.step(t); err != nil {
-					t.Error(err)
+	return m
+}
+
+func (m *model) run(t *testing.T) {
+	var writers sync.WaitGroup
+	for i := range modelWriters {
+		writers.Go(func() {
+			w := &modelWriter{v: m.v, disk: m.disk, rng: rand.New(rand.NewPCG(*seed, uint64(i))), bytes: rand.NewChaCha8([32]byte{byte(i), byte(*seed)}), base: m.cuts[i], model: m.data[m.cuts[i]:m.cuts[i+1]]}
+			for range 2500 * *long {
+				if err := w.step(t.Context()); err != nil {
+					t.Errorf("writer %d: %v", i, err)
 					return
 				}
 			}
 		})
 	}
-	wg.Wait()
-	if !bytes.Equal(disk.snapshot(), model) {
-		t.Error("the disk differs from the model")
+	writers.Wait()
+	m.v.cache.verify(t)
+	if err := untilGood(func() error { return m.v.Sync(t.Context()) }); err != nil {
+		t.Error(err)
+	}
+	if !bytes.Equal(m.disk.durable, m.data) {
+		t.Error("what is durable differs from the model")
 	}
 }
 
 // modelWriter writes and reads a part of a Volume and knows what must be there.
 type modelWriter struct {
 	v     *Volume
+	disk  *fakeDisk
 	rng   *rand.Rand
-	base  int    // offset of model in the Volume
-	model []byte // what the Volume holds from base on
+	bytes *rand.ChaCha8 // faster where there are many
+	base  int           // offset of model in the Volume
+	model []byte        // what the Volume holds from base on
+	hot   int           // where it prefers to work
 }
 
-func (w *modelWriter) step(t *testing.T) error {
-	at := w.rng.IntN(len(w.model))
-	n := 1 + w.rng.IntN(min(len(w.model)-at, 3*w.v.BlockSize()))
+func (w *modelWriter) step(ctx context.Context) error {
+	if w.rng.IntN(200) == 0 {
+		w.disk.crash()
+	}
+	if w.rng.IntN(50) == 0 {
+		w.hot = w.rng.IntN(len(w.model))
+	}
+	at := min(w.hot+w.rng.IntN(64<<10), len(w.model)-1)
+	longest := 1 << (5 + w.rng.IntN(8))
+	if w.rng.IntN(20) == 0 {
+		longest = 128 << 10
+	}
+	n := 1 + w.rng.IntN(min(len(w.model)-at, longest))
 	part, off := w.model[at:at+n], int64(w.base+at)
-	switch w.rng.IntN(5) {
-	case 0, 1:
-		for i := range part {
-			part[i] = byte(w.rng.Uint32())
-		}
-		return untilGood(func() error { _, err := w.v.WriteAt(t.Context(), part, off); return err })
-	case 2:
+	switch w.rng.IntN(24) {
+	default:
+		_, _ = w.bytes.Read(part)
+		return untilGood(func() error { _, err := w.v.WriteAt(ctx, part, off); return err })
+	case 0:
 		clear(part)
-		return untilGood(func() error { return w.v.Zero(t.Context(), off, int64(n)) })
+		return untilGood(func() error { return w.v.Zero(ctx, off, int64(n)) })
+	case 1:
+		return untilGood(func() error { return w.v.Sync(ctx) })
+	case 2:
+		return w.discard(ctx, part, off)
 	case 3:
-		return untilGood(func() error { return w.v.Sync(t.Context()) })
+		return w.giveUp(part, off)
+	case 4, 5, 6, 7, 8:
+		return w.pinned(ctx, part, off)
+	case 9, 10, 11, 12, 13, 14:
+		got := make([]byte, n)
+		err := untilGood(func() error { _, err := w.v.ReadAt(ctx, got, off); return err })
+		return w.compare(err, got, part, off)
 	}
-	got := make([]byte, n)
-	err := untilGood(func() error { _, err := w.v.ReadAt(t.Context(), got, off); return err })
-	if err == nil && !bytes.Equal(got, part) {
-		return fmt.Errorf("%d bytes at %d are not what was written", n, off)
+}
+
+func (w *modelWriter) compare(err error, got, want []byte, off int64) error {
+	if err != nil || bytes.Equal(got, want) {
+		return err
 	}
-	return err
+	for i := range got {
+		if got[i] != want[i] {
+			return fmt.Errorf("of %d bytes at %d, number %d is %#x and not %#x", len(got), off, i, got[i], want[i])
+		}
+	}
+	return errors.New("too short")
+}
+
+// pinned holds what it has read for a while.
+func (w *modelWriter) pinned(ctx context.Context, want []byte, off int64) error {
+	var vec [][]byte
+	err := untilGood(func() (err error) { vec, err = w.v.Read(ctx, off, len(want), nil); return err })
+	if err != nil {
+		return err
+	}
+	defer w.v.Release(vec)
+	was := bytes.Join(vec, nil)
+	if err := w.compare(nil, was, want, off); err != nil {
+		return err
+	}
+	// A write must leave the slices as they are.
+	_, _ = w.bytes.Read(want[:len(want)/2])
+	err = untilGood(func() error { _, err := w.v.WriteAt(ctx, want[:len(want)/2], off); return err })
+	if err != nil {
+		return err
+	}
+	for range w.rng.IntN(3) {
+		w.disk.pause()
+	}
+	return w.compare(nil, bytes.Join(vec, nil), was, off)
+}
+
+// discard has the disk zero the whole blocks of the range.
+func (w *modelWriter) discard(ctx context.Context, part []byte, off int64) error {
+	bs := int64(w.v.BlockSize())
+	from, to := (off+bs-1)/bs*bs, (off+int64(len(part)))/bs*bs
+	if from >= to {
+		return nil
+	}
+	clear(part[from-off : to-off])
+	return untilGood(func() error {
+		return w.v.Discard(ctx, from, to-from, func(context.Context) error { return w.disk.zero(from, to-from) })
+	})
+}
+
+// giveUp reads with a context that has ended.
+func (w *modelWriter) giveUp(part []byte, off int64) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	got := make([]byte, len(part))
+	if _, err := w.v.ReadAt(ctx, got, off); err != nil {
+		return nil
+	}
+	return w.compare(nil, got, part, off)
 }
 
 // untilGood repeats what fails because of an injected fault.
 func untilGood(do func() error) error {
 	for {
-		if err := do(); !errors.Is(err, errFault) {
+		if err := do(); !errors.Is(err, errFault) && !errors.Is(err, ErrLost) {
 			return err
 		}
 	}

@@ -3,6 +3,9 @@ package cache
 import (
 	"context"
 	"io"
+	"sync"
+	"time"
+	"unsafe"
 )
 
 // Read appends to vec slices that together hold n bytes from off on, fewer
@@ -13,21 +16,46 @@ func (v *Volume) Read(ctx context.Context, off int64, n int, vec [][]byte) ([][]
 	if n <= 0 {
 		return vec, nil
 	}
-	buf := getBuffer(n)
-	if err := v.read(ctx, buf, off); err != nil {
-		putBuffer(buf)
+	if v.closed.Load() {
+		return vec, ErrClosed
+	}
+	v.stats.inFlight.Add(1)
+	defer v.stats.inFlight.Add(-1)
+	c := v.cache
+	c.mu.Lock()
+	r := reader{v: v, off: off, end: off + int64(n), vec: vec, start: len(vec)}
+	err := r.run(ctx)
+	c.mu.Unlock()
+	if err != nil {
 		return vec, err
 	}
-	return append(vec, buf), nil
+	v.stats.reads.Add(1)
+	v.stats.readBytes.Add(uint64(n))
+	return r.vec, nil
 }
 
 // Release gives back what one Read appended; the slices must not be used
 // after it.
 func (v *Volume) Release(vec [][]byte) {
-	for i, buf := range vec {
-		putBuffer(buf)
+	c := v.cache
+	c.mu.Lock()
+	n := c.releaseVec(vec)
+	v.reading -= n
+	v.reads.wake()
+	c.mu.Unlock()
+}
+
+// releaseVec unpins the frames of vec and returns how many there were.
+func (c *Cache) releaseVec(vec [][]byte) (n int) {
+	for i, p := range vec {
+		first, last := c.idOf(p), c.idOf(p[len(p)-1:])
+		for id := first; id <= last; id++ {
+			c.unpin(id)
+		}
+		n += int(last-first) + 1
 		vec[i] = nil
 	}
+	return n
 }
 
 // ReadAt fills p from off on and returns the number of bytes read. At the end
@@ -37,10 +65,15 @@ func (v *Volume) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if n < 0 {
 		return 0, ErrRange
 	}
-	if n > 0 {
-		if err := v.read(ctx, p[:n], off); err != nil {
+	if v.closed.Load() {
+		return 0, ErrClosed
+	}
+	for done := 0; done < n; {
+		m, err := v.copyOut(ctx, p[done:min(n, done+maxPiece)], off+int64(done))
+		if err != nil {
 			return 0, err
 		}
+		done += m
 	}
 	if n < len(p) {
 		return n, io.EOF
@@ -48,22 +81,28 @@ func (v *Volume) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// read fills p, which must not be empty and lies within the disk.
-func (v *Volume) read(ctx context.Context, p []byte, off int64) error {
-	if v.closed.Load() {
-		return ErrClosed
+// maxPiece is how much of a long access is done at a time, in bytes.
+const maxPiece = 256 << 10
+
+// vectors holds memory for what Read returns.
+var vectors = sync.Pool{New: func() any { return new([maxPiece/frameSize + 1][]byte) }}
+
+// copyOut reads at most maxPiece bytes into p.
+func (v *Volume) copyOut(ctx context.Context, p []byte, off int64) (n int, err error) {
+	array := vectors.Get().(*[maxPiece/frameSize + 1][]byte)
+	defer vectors.Put(array)
+	vec, err := v.Read(ctx, off, len(p), array[:0])
+	if err != nil {
+		return 0, err
 	}
-	v.stats.inFlight.Add(1)
-	defer v.stats.inFlight.Add(-1)
-	s := newSpan(p, off, v.dev.BlockSize())
-	defer s.free()
-	if err := v.dev.ReadvAt(ctx, s.bufs, s.start); err != nil {
-		return err
+	for _, part := range vec {
+		n += copy(p[n:], part)
 	}
-	s.copyEdges()
-	v.stats.reads.Add(1)
-	v.stats.readBytes.Add(uint64(len(p)))
-	return nil
+	v.Release(vec)
+	if n == 0 {
+		return 0, io.ErrUnexpectedEOF // the disk has shrunk
+	}
+	return n, nil
 }
 
 // clamp returns how much of n bytes from off on lies within the disk; -1 for
@@ -74,3 +113,121 @@ func (v *Volume) clamp(off int64, n int) int {
 	}
 	return int(max(0, min(int64(n), v.dev.Size()-off)))
 }
+
+// reader is one Read under way. Cache.mu is held but where it waits.
+type reader struct {
+	v        *Volume
+	off, end int64
+	vec      [][]byte
+	start    int   // length of vec at the start
+	block    int64 // the next to be pinned
+	missed   int64 // blocks below this one were found missing, and counted
+	seq      *stream
+}
+
+func (r *reader) run(ctx context.Context) error {
+	v := r.v
+	r.block = r.off >> frameBits
+	last := (r.end - 1) >> frameBits
+	frames := int(last-r.block) + 1
+	if err := v.admitReader(ctx, frames); err != nil {
+		return err
+	}
+	if r.seq = v.streams.note(r.off, r.end); r.seq != nil {
+		v.readAhead(r.seq)
+	}
+	oldest := v.oldest()
+	for r.block <= last {
+		if r.hit(oldest) {
+			continue
+		}
+		if err := r.miss(ctx, last); err != nil {
+			v.cache.releaseVec(r.vec[r.start:])
+			v.reading -= frames
+			v.reads.wake()
+			return err
+		}
+	}
+	return nil
+}
+
+// oldest is the time of fetch before which clean data is too old.
+func (v *Volume) oldest() int64 {
+	if v.opts.MaxAge <= 0 {
+		return -1
+	}
+	return v.cache.now() - int64(v.opts.MaxAge)
+}
+
+// bounds is the part of the present block that is wanted.
+func (r *reader) bounds() (lo, hi int) {
+	base := r.block << frameBits
+	return int(max(r.off-base, 0)), int(min(r.end-base, frameSize))
+}
+
+// hit pins the present block if it is there, and goes on to the next.
+func (r *reader) hit(oldest int64) bool {
+	c := r.v.cache
+	lo, hi := r.bounds()
+	id := c.lookup(r.v.id, r.block)
+	if id == 0 {
+		return false
+	}
+	f := &c.frames[id]
+	if !f.valid.has(sectorRange(lo, hi)) {
+		return false
+	}
+	if f.at < oldest && f.state == clean && f.fetch == 0 {
+		c.drop(id)
+		return false
+	}
+	f.pins++
+	if r.block >= r.missed {
+		r.v.stats.hits++
+		f.touch(r.seq != nil)
+	} else {
+		f.fresh = false
+	}
+	r.vec = extend(r.vec, r.start, c.bytes(id)[lo:hi])
+	r.block++
+	return true
+}
+
+// extend appends p to vec; where it continues the last slice in memory, of
+// those from start on, they become one.
+func extend(vec [][]byte, start int, p []byte) [][]byte {
+	if n := len(vec); n > start {
+		last := vec[n-1]
+		end := uintptr(unsafe.Pointer(unsafe.SliceData(last))) + uintptr(len(last))
+		if end == uintptr(unsafe.Pointer(unsafe.SliceData(p))) {
+			vec[n-1] = unsafe.Slice(unsafe.SliceData(last), len(last)+len(p))
+			return vec
+		}
+	}
+	return append(vec, p)
+}
+
+// admitReader bounds what the readers of one disk use at a time, so that a disk
+// that hangs does not take the memory of all.
+func (v *Volume) admitReader(ctx context.Context, frames int) error {
+	if v.ended {
+		return ErrClosed
+	}
+	c := v.cache
+	fits := func() bool { return v.reading == 0 || v.reading+frames <= c.readLimit() || v.ended }
+	if len(v.reads) > 0 || !fits() {
+		err := v.reads.wait(ctx, &c.mu, func() (bool, time.Duration) { return fits(), 0 })
+		if err != nil {
+			return err
+		}
+		if v.ended {
+			return ErrClosed
+		}
+	}
+	v.reading += frames
+	return nil
+}
+
+// readLimit is how many frames the readers of one disk may use: an eighth of
+// the arena, divided by the number of disks.
+func (c *Cache) readLimit() int { return max(len(c.frames)/8/max(c.open, 1), 2*maxPiece/frameSize) }

@@ -10,23 +10,33 @@ type Stats struct {
 	Hits, Misses            uint64 // blocks found in memory, and not
 	DirtyBytes              int64  // in memory, not yet on the target
 	HeldBytes               int64  // on the target, kept until they are synchronized
+	WriteBacks              int64  // commands to the target that have not ended
+	Late                    bool   // dirty data is held back, see VolumeOptions.HoldLate
 }
 
+// counters are guarded by Cache.mu but for the atomic ones.
 type counters struct {
-	reads, writes, syncs    atomic.Uint64
+	reads, writes           atomic.Uint64
 	readBytes, writtenBytes atomic.Uint64
 	inFlight                atomic.Int64
+	hits, misses, syncs     uint64
 }
 
-// Stats returns the present numbers. A volume that writes through keeps no
-// blocks, so those from Hits on are 0.
+// Stats returns the present numbers.
 func (v *Volume) Stats() Stats {
-	return Stats{
+	s := Stats{
 		Reads:        v.stats.reads.Load(),
 		Writes:       v.stats.writes.Load(),
-		Syncs:        v.stats.syncs.Load(),
 		ReadBytes:    v.stats.readBytes.Load(),
 		WrittenBytes: v.stats.writtenBytes.Load(),
 		InFlight:     v.stats.inFlight.Load(),
 	}
+	v.cache.mu.Lock()
+	defer v.cache.mu.Unlock()
+	s.Syncs, s.Hits, s.Misses = v.stats.syncs, v.stats.hits, v.stats.misses
+	s.DirtyBytes = int64(v.counts[dirty]+v.counts[inflight]+v.counts[redirtied]) << frameBits
+	s.HeldBytes = int64(v.counts[written]) << frameBits
+	s.WriteBacks = int64(len(v.back.running))
+	s.Late = v.late
+	return s
 }

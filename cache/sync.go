@@ -1,141 +1,197 @@
 package cache
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
-// syncState says which writes the target has made durable. Writes are counted
-// as they end, so a number stands for all writes up to it:
-//
-//	0 ───── synced ───── suspect ───── ended
-//	 settled    │  may be    │   GOOD     │
-//	            │  lost      │            │
+// syncState is about the Syncs of a Volume. One runs at a time; a Sync that
+// comes while another runs may be for later writes, so it waits for the next,
+// which it shares with all that wait by then.
 type syncState struct {
-	ended    uint64   // writes that the target has answered GOOD
-	synced   uint64   // the ones that are settled: durable, or reported as lost
-	suspect  uint64   // the ones that the Device's epoch has changed after
-	epoch    uint64   // of the Device before the last write
-	failures uint64   // Syncs that failed
-	running  *syncing // the command in flight; nil = none
+	running  *syncRun // nil = none
+	begun    uint64   // number of the last run
+	failures uint64
+	changes  uint64 // of the epoch
+	answered uint64 // the syncNo that covers all that the target has answered for; 0 = nothing
+	zeroed   uint64 // the same of what it was told to discard
+	lost     bool   // the epoch has changed before that
 }
 
-// syncing is one SYNCHRONIZE CACHE, shared by all whose writes ended before it
-// was sent.
-type syncing struct {
-	upTo uint64        // syncState.ended when it was sent
-	done chan struct{} // closed when err is set
-	err  error
+// syncRun is one Sync, shared by all who came before it began.
+type syncRun struct {
+	number uint64
+	done   chan struct{} // closed when the outcome is set
+	err    error         // the first; while it runs, of its write-backs
+	gaveUp bool          // its caller did
 }
 
-// observe takes note of the Device's epoch: if it is not that of the last
-// write, all writes so far are suspect.
-func (s *syncState) observe(epoch uint64) {
-	if s.epoch != epoch {
-		s.suspect = s.ended
+// discarded notes what the target was told to do when its epoch was the given
+// one.
+func (v *Volume) discarded(epoch uint64) {
+	v.observe()
+	v.sync.answered, v.sync.zeroed = v.flush.syncNo, v.flush.syncNo
+	v.sync.lost = v.sync.lost || epoch != v.epoch
+}
+
+func (s *syncState) epochChanged() {
+	s.changes++
+	s.lost = s.lost || s.zeroed > 0
+}
+
+// urges tells whether a Sync waits for what is urgent.
+func (s *syncState) urges() bool { return s.running != nil && s.running.err == nil }
+
+// fail takes note of an error of a write-back.
+func (s *syncState) fail(err error) {
+	s.failures++
+	if s.running != nil && s.running.err == nil {
+		s.running.err = err
 	}
-	s.epoch = epoch
 }
 
-// noteWrite counts a write that ended; epoch is the Device's from before it was
-// sent.
-func (v *Volume) noteWrite(epoch uint64) {
-	v.sync.Lock()
-	defer v.sync.Unlock()
-	v.sync.observe(epoch)
-	v.sync.ended++
-}
-
-// Unsynced tells whether there are writes that no Sync has settled.
+// Unsynced tells whether there are writes that no Sync has made durable.
 func (v *Volume) Unsynced() bool {
-	v.sync.Lock()
-	defer v.sync.Unlock()
-	return v.sync.ended > v.sync.synced
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return v.unsynced()
+}
+
+func (v *Volume) unsynced() bool {
+	return v.flush.pending() || v.sync.answered > 0 || v.sync.lost
 }
 
 // Failures counts the times that writing back or synchronizing failed. Who
 // remembers the number can tell later whether something failed since, and so
 // report each failure once, as errseq_t does in the kernel.
 func (v *Volume) Failures() uint64 {
-	v.sync.Lock()
-	defer v.sync.Unlock()
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return v.sync.failures
 }
 
-// Sync returns nil when every write that ended before the call is durable; at
-// once when nothing was written since the last successful Sync.
+// Sync returns nil when every write that ended before the call is durable: what
+// is dirty has been written back, and SYNCHRONIZE CACHE has succeeded since. It
+// returns at once when nothing was written since the last one.
 //
-// Writes that a target may have lost before they were synchronized (see
-// [Device.Epoch]) cannot be written again from here: one Sync, or several that
-// ran together, returns [ErrLost]; the later ones answer for later writes only.
-// After any other error the writes stay unsynced, and the next Sync tries
-// again.
+// What the target may have lost before it was synchronized (see [Device.Epoch])
+// is written again. After an error the data stays in memory, and the next Sync
+// tries again; while it is held back, see [VolumeOptions.HoldLate], the error is
+// [ErrLate].
 func (v *Volume) Sync(ctx context.Context) error {
-	v.sync.Lock()
-	want := v.sync.ended
-	for v.sync.synced < want {
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v.observe()
+	want := v.sync.begun + 1
+	for !v.ended && v.unsynced() {
 		run := v.sync.running
 		if run == nil {
-			return v.lead(ctx) // unlocks
+			return v.lead(ctx)
 		}
-		v.sync.Unlock()
+		c.mu.Unlock()
+		var err error
 		select {
 		case <-run.done:
 		case <-ctx.Done():
-			return ctx.Err()
+			err = context.Cause(ctx)
 		}
-		// A command that was sent before our last write ended says
-		// nothing of it; one that its caller gave up says nothing at all.
-		if run.upTo >= want && !canceled(run.err) {
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
+		// What its caller gave up says nothing.
+		if run.number >= want && !run.gaveUp {
 			return run.err
 		}
-		v.sync.Lock()
 	}
-	v.sync.Unlock()
 	return nil
 }
 
-// lead sends a SYNCHRONIZE CACHE for all writes that have ended. v.sync is held
-// when it is called, and not when it returns.
+// lead is a run of its own for all writes that have ended.
 func (v *Volume) lead(ctx context.Context) error {
-	run := &syncing{upTo: v.sync.ended, done: make(chan struct{})}
-	v.sync.running = run
-	v.sync.Unlock()
-
-	err := v.dev.Sync(ctx)
-	// The epoch is read after the answer: a reset that came before the
-	// command was carried out shows by then.
-	epoch := v.dev.Epoch()
-
-	v.sync.Lock()
-	v.sync.running = nil
-	v.sync.observe(epoch)
-	run.err = v.sync.settle(run.upTo, err)
-	v.sync.Unlock()
-	close(run.done)
-	v.stats.syncs.Add(1)
-	if run.err != nil && !canceled(run.err) {
-		v.log.Error().Err(run.err).Msg("cannot synchronize")
+	s := &v.sync
+	s.begun++
+	run := &syncRun{number: s.begun, done: make(chan struct{})}
+	s.running = run
+	again, err := v.syncRound(ctx)
+	for again && err == nil {
+		again, err = v.syncRound(ctx)
 	}
-	return run.err
-}
-
-// settle takes into account how a SYNCHRONIZE CACHE ended that was sent for the
-// writes up to upTo, and returns what becomes of Sync. An error leaves them
-// unsettled.
-func (s *syncState) settle(upTo uint64, err error) error {
-	if err == nil {
-		if s.suspect > s.synced {
-			err = ErrLost
-		}
-		s.synced = upTo
-	}
-	if err != nil && !canceled(err) {
+	if err == nil && s.lost {
+		err, s.lost = ErrLost, false
 		s.failures++
+	}
+	s.running, run.err, run.gaveUp = nil, err, ctx.Err() != nil
+	close(run.done)
+	v.stats.syncs++
+	if !v.ended {
+		v.back.kick(v)
 	}
 	return err
 }
 
-func canceled(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+// syncRound writes back all that is dirty and sends SYNCHRONIZE CACHE. If the
+// epoch changes meanwhile, all is to be done again: also what was written to
+// since, for its earlier content, which the target answered for, may be lost.
+func (v *Volume) syncRound(ctx context.Context) (again bool, err error) {
+	changes := v.sync.changes
+	v.flush.close(v.cache.frames)
+	if err := v.drain(ctx); err != nil {
+		return false, err
+	}
+	v.observe()
+	if changes == v.sync.changes && v.sync.answered > 0 {
+		err = v.synchronize(ctx)
+	}
+	return changes != v.sync.changes, err
+}
+
+// drain sees to it that all that is urgent is written back. The caller does a
+// worker's work, and no worker is started for a single command.
+func (v *Volume) drain(ctx context.Context) error {
+	run := v.sync.running
+	for v.flush.old > 0 {
+		switch {
+		case v.ended:
+			return ErrClosed
+		case v.late:
+			return ErrLate
+		case run.err != nil:
+			return run.err
+		}
+		id := v.nextUrgent()
+		if id == 0 {
+			if err := v.waitUrgent(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		cmd := v.take(id)
+		if v.flush.urgent.len > 0 {
+			v.back.kick(v)
+		}
+		if err := v.perform(ctx, cmd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextUrgent is an urgent frame that may be sent; 0 = none.
+func (v *Volume) nextUrgent() frameID {
+	for id := v.flush.urgent.head; id != 0; id = v.cache.frames[id].next {
+		if !v.barred(v.cache.frames[id].block) {
+			return id
+		}
+	}
+	return 0
+}
+
+// waitUrgent waits until one more write-back has ended, or a barrier is gone.
+func (v *Volume) waitUrgent(ctx context.Context) error {
+	if id := v.flush.urgent.head; id != 0 {
+		block := v.cache.frames[id].block
+		return v.passBarriers(ctx, block, block)
+	}
+	return v.back.wait(ctx, v)
 }

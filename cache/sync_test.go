@@ -1,15 +1,17 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestSyncOnlyWhenWritten(t *testing.T) {
 	disk := newFakeDisk(t, 512, 8)
-	v := New(disk, Options{})
+	v := open(t, disk, VolumeOptions{})
 	for i, want := range []int64{0, 1, 1, 2} {
 		if i%2 == 1 {
 			mustWrite(t, v)
@@ -20,92 +22,124 @@ func TestSyncOnlyWhenWritten(t *testing.T) {
 		if err := v.Sync(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := disk.syncs.Load(); got != want {
+		if got := disk.syncs.Load(); got != want || disk.writes.Load() != want {
 			t.Errorf("step %d: %d commands, want %d", i, got, want)
 		}
 	}
 }
 
+// TestSyncFailureIsTriedAgain: with a Sync that fails, and with a write-back.
 func TestSyncFailureIsTriedAgain(t *testing.T) {
-	disk := newFakeDisk(t, 512, 8)
-	disk.onSync = func() error { return errFault }
-	v := New(disk, Options{})
-	mustWrite(t, v)
-	for want := range uint64(3) {
-		if err := v.Sync(t.Context()); err != errFault || v.Failures() != want+1 || !v.Unsynced() {
-			t.Errorf("%v, %d failures, unsynced %v", err, v.Failures(), v.Unsynced())
-		}
-	}
-	disk.onSync = nil
-	if err := v.Sync(t.Context()); err != nil || v.Unsynced() || v.Failures() != 3 {
-		t.Errorf("%v, %d failures, unsynced %v", err, v.Failures(), v.Unsynced())
-	}
-}
-
-// TestEpoch changes the epoch at every point of a write's way to the medium.
-func TestEpoch(t *testing.T) {
-	for name, c := range map[string]struct {
-		at   func(d *fakeDisk, when string)
-		want error
-	}{
-		"before the write":        {changeAt("before"), nil},
-		"during the write":        {changeAt("write"), ErrLost},
-		"between write and sync":  {changeAt("between"), ErrLost},
-		"while sync is under way": {changeAt("sync"), ErrLost},
-		"after the sync":          {changeAt("after"), nil},
+	for name, fail := range map[string]func(d *fakeDisk, err error){
+		"sync":  func(d *fakeDisk, err error) { d.onSync = func(context.Context) error { return err } },
+		"write": func(d *fakeDisk, err error) { d.onWrite = func(context.Context, int64, int) error { return err } },
 	} {
-		t.Run(name, func(t *testing.T) {
-			disk := newFakeDisk(t, 512, 8)
-			v := New(disk, Options{})
-			disk.onWrite = func() { c.at(disk, "write") }
-			disk.onSync = func() error { c.at(disk, "sync"); return nil }
-			c.at(disk, "before")
-			mustWrite(t, v)
-			c.at(disk, "between")
-			if err := v.Sync(t.Context()); err != c.want {
-				t.Errorf("sync: %v, want %v", err, c.want)
+		disk := newFakeDisk(t, 512, 8)
+		fail(disk, errFault)
+		v := open(t, disk, VolumeOptions{FlushInterval: time.Hour})
+		mustWrite(t, v)
+		for want := range uint64(3) {
+			v.back.timer.Stop() // the background would try again too
+			if err := v.Sync(t.Context()); err != errFault || v.Failures() < want+1 || !v.Unsynced() {
+				t.Errorf("%s: %v, %d failures, unsynced %v", name, err, v.Failures(), v.Unsynced())
 			}
-			c.at(disk, "after")
-			// The loss is told once; what is written from now on is safe.
-			disk.onWrite, disk.onSync = nil, nil
-			if err := v.Sync(t.Context()); err != nil {
-				t.Errorf("second sync: %v", err)
-			}
-			mustWrite(t, v)
-			if err := v.Sync(t.Context()); err != nil {
-				t.Errorf("third sync: %v", err)
-			}
-			if lost := v.Failures() == 1; lost != (c.want != nil) {
-				t.Errorf("%d failures", v.Failures())
-			}
-		})
-	}
-}
-
-func changeAt(point string) func(*fakeDisk, string) {
-	return func(d *fakeDisk, when string) {
-		if when == point {
-			d.epoch.Add(1)
+		}
+		fail(disk, nil)
+		if err := v.Sync(t.Context()); err != nil || v.Unsynced() || v.Failures() < 3 || disk.data[0] != 1 {
+			t.Errorf("%s: %v, %d failures, unsynced %v", name, err, v.Failures(), v.Unsynced())
 		}
 	}
 }
 
-// TestLossIsNotForgotten loses a write that ended while the Sync of another was
-// under way.
-func TestLossIsNotForgotten(t *testing.T) {
-	disk := newFakeDisk(t, 512, 8)
-	v := New(disk, Options{})
-	mustWrite(t, v)
-	disk.onSync = func() error { mustWrite(t, v); disk.epoch.Add(1); mustWrite(t, v); return nil }
-	if err := v.Sync(t.Context()); err != ErrLost {
-		t.Errorf("first sync: %v", err)
+// TestRestart has the target lose its volatile memory at every point of a
+// write's way to the medium: it is there after the next Sync in any case.
+func TestRestart(t *testing.T) {
+	for _, mode := range []Mode{Writeback, Writethrough, None} {
+		for _, point := range []string{"before", "write", "between", "sync", "after"} {
+			disk := newFakeDisk(t, 512, 8)
+			disk.volatile()
+			lose := func(now string) {
+				if now == point {
+					disk.mu.Lock()
+					copy(disk.data, disk.durable)
+					clear(disk.unsafe)
+					disk.epoch.Add(1)
+					disk.mu.Unlock()
+					point = ""
+				}
+			}
+			v := open(t, disk, VolumeOptions{Mode: mode})
+			disk.onWrite = func(context.Context, int64, int) error { lose("write"); return nil }
+			disk.onSync = func(context.Context) error { lose("sync"); return nil }
+			lose("before")
+			mustWrite(t, v)
+			if mode != Writeback {
+				lose("between")
+			}
+			if err := v.Sync(t.Context()); err != nil {
+				t.Error(err)
+			}
+			lose("after")
+			if !bytes.Equal(disk.durable[:512], bytes.Repeat([]byte{1}, 512)) {
+				t.Errorf("mode %d: lost", mode)
+			}
+			if v.Failures() != 0 {
+				t.Errorf("mode %d: %d failures", mode, v.Failures())
+			}
+		}
 	}
-	disk.onSync = nil
-	if err := v.Sync(t.Context()); err != ErrLost {
-		t.Errorf("the sync of the write that was lost: %v", err)
+}
+
+// TestRestartUnderOverwrite: of a block that is overwritten while a Sync is
+// under way, the Sync still answers for what was there before.
+func TestRestartUnderOverwrite(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	disk.volatile()
+	v := open(t, disk, VolumeOptions{})
+	mustWrite(t, v)
+	once := true
+	disk.onSync = func(context.Context) error {
+		if once {
+			once = false
+			if _, err := v.WriteAt(t.Context(), make([]byte, 512), 512); err != nil {
+				t.Error(err)
+			}
+			disk.mu.Lock()
+			defer disk.mu.Unlock()
+			copy(disk.data, disk.durable)
+			clear(disk.unsafe)
+			disk.epoch.Add(1)
+		}
+		return nil
 	}
 	if err := v.Sync(t.Context()); err != nil {
 		t.Error(err)
+	}
+	if disk.durable[0] != 1 {
+		t.Error("Sync answered for what the target had lost")
+	}
+}
+
+// TestDiscardLost: what the target was told to discard cannot be repeated.
+func TestDiscardLost(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	v := open(t, disk, VolumeOptions{})
+	discard := func() {
+		if err := v.Discard(t.Context(), 0, 512, func(context.Context) error { return nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	discard()
+	if err := v.Sync(t.Context()); err != nil || disk.syncs.Load() != 1 {
+		t.Errorf("%v after %d commands", err, disk.syncs.Load())
+	}
+	discard()
+	disk.epoch.Add(1)
+	if err := v.Sync(t.Context()); err != ErrLost || v.Failures() != 1 {
+		t.Errorf("%v, %d failures", err, v.Failures())
+	}
+	if err := v.Sync(t.Context()); err != nil || v.Unsynced() {
+		t.Errorf("the loss was told twice: %v", err)
 	}
 }
 
@@ -115,8 +149,8 @@ func TestSyncsShareACommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk(t, 512, 8)
 		step := make(chan struct{})
-		disk.onSync = func() error { <-step; return nil }
-		v := New(disk, Options{})
+		disk.onSync = func(context.Context) error { <-step; return nil }
+		v := open(t, disk, VolumeOptions{})
 		results := make(chan error, 3)
 		sync := func() { results <- v.Sync(t.Context()) }
 		mustWrite(t, v)
@@ -143,33 +177,91 @@ func TestSyncsShareACommand(t *testing.T) {
 	})
 }
 
-// TestSyncLeaderGivesUp: who waits for another's command is not ended with it.
+// TestSyncLeaderGivesUp: of two that wait for the next command, the one that
+// sends it gives up; the other is not ended with it.
 func TestSyncLeaderGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk(t, 512, 8)
-		ctx, cancel := context.WithCancel(t.Context())
-		first := true
-		disk.onSync = func() error {
-			if !first {
+		step := make(chan struct{})
+		disk.onSync = func(ctx context.Context) error {
+			select {
+			case <-step:
 				return nil
+			case <-ctx.Done():
+				return ctx.Err()
 			}
-			first = false
-			<-ctx.Done()
-			return ctx.Err()
 		}
-		v := New(disk, Options{})
-		mustWrite(t, v)
-		leader, follower := make(chan error), make(chan error)
-		go func() { leader <- v.Sync(ctx) }()
-		synctest.Wait()
-		go func() { follower <- v.Sync(t.Context()) }()
+		v := open(t, disk, VolumeOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		first, leader, follower := make(chan error), make(chan error), make(chan error)
+		for _, c := range []struct {
+			ctx    context.Context
+			result chan error
+		}{{t.Context(), first}, {ctx, leader}, {t.Context(), follower}} {
+			mustWrite(t, v)
+			go func() { c.result <- v.Sync(c.ctx) }()
+			synctest.Wait()
+		}
+		step <- struct{}{}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
 		synctest.Wait()
 		cancel()
+		// Who of the two was woken first sends the command; the other one
+		// waits for it.
 		if err := <-leader; !errors.Is(err, context.Canceled) {
 			t.Errorf("leader: %v", err)
 		}
+		synctest.Wait()
+		step <- struct{}{}
 		if err := <-follower; err != nil || v.Unsynced() || v.Failures() != 0 {
 			t.Errorf("follower: %v, unsynced %v, %d failures", err, v.Unsynced(), v.Failures())
 		}
+	})
+}
+
+// TestHeldBack: after an error that says so, nothing is written until WriteLate.
+func TestHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8)
+		disk.onWrite = func(context.Context, int64, int) error { return errFault }
+		v := open(t, disk, VolumeOptions{HoldLate: func(err error) bool { return err == errFault }})
+		mustWrite(t, v)
+		if err := v.Sync(t.Context()); err != errFault || !v.Late() {
+			t.Errorf("first sync: %v, late %v", err, v.Late())
+		}
+		disk.onWrite = nil
+		writes := disk.writes.Load()
+		time.Sleep(time.Minute)
+		if err := v.Sync(t.Context()); err != ErrLate || disk.writes.Load() != writes {
+			t.Errorf("second sync: %v, %d writes", err, disk.writes.Load()-writes)
+		}
+		v.WriteLate()
+		if err := v.Sync(t.Context()); err != nil || disk.data[0] != 1 {
+			t.Errorf("third sync: %v", err)
+		}
+	})
+}
+
+// TestSyncOfWhatIsOverwritten: a block is overwritten while its write-back is
+// under way. That the new content waits in memory says nothing of the old one,
+// for which the target has answered: it is to be synchronized all the same.
+func TestSyncOfWhatIsOverwritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8)
+		step := make(chan struct{})
+		disk.onWrite = func(context.Context, int64, int) error { <-step; return nil }
+		v := open(t, disk, VolumeOptions{})
+		mustWrite(t, v)
+		done := make(chan error)
+		go func() { done <- v.Sync(t.Context()) }()
+		synctest.Wait()
+		mustWrite(t, v)
+		step <- struct{}{}
+		if err := <-done; err != nil || disk.syncs.Load() != 1 || !v.Unsynced() {
+			t.Errorf("%v after %d synchronizations, unsynced %v", err, disk.syncs.Load(), v.Unsynced())
+		}
+		close(step)
 	})
 }

@@ -7,15 +7,11 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEndOfDisk(t *testing.T) {
 	disk := newFakeDisk(t, 512, 8)
-	v := New(disk, Options{})
+	v := open(t, disk, VolumeOptions{Mode: Writethrough})
 	ctx := t.Context()
 	const size = 8 * 512
 	for _, c := range []struct {
@@ -56,7 +52,7 @@ func TestEndOfDisk(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	disk := newFakeDisk(t, 512, 8)
 	disk.readOnly = true
-	v := New(disk, Options{})
+	v := open(t, disk, VolumeOptions{Mode: Writethrough})
 	if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != ErrReadOnly {
 		t.Errorf("write: %v", err)
 	}
@@ -65,7 +61,7 @@ func TestReadOnly(t *testing.T) {
 func TestErrorsPassThrough(t *testing.T) {
 	disk := newFakeDisk(t, 512, 8)
 	disk.faults = 1
-	v := New(disk, Options{})
+	v := open(t, disk, VolumeOptions{Mode: Writethrough})
 	before := v.ModTime()
 	if n, err := v.WriteAt(t.Context(), make([]byte, 512), 0); n != 0 || err != errFault {
 		t.Errorf("write: %d, %v", n, err)
@@ -86,7 +82,7 @@ func TestZeroUnaligned(t *testing.T) {
 	for i := range disk.data {
 		disk.data[i] = 0xff
 	}
-	v := New(disk, Options{})
+	v := open(t, disk, VolumeOptions{Mode: Writethrough})
 	const from, n = 1000, 3<<20 + 17
 	if err := v.Zero(t.Context(), from, n); err != nil {
 		t.Fatal(err)
@@ -103,8 +99,8 @@ func TestWaitingWriterGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := newFakeDisk(t, 512, 8)
 		release := make(chan struct{})
-		disk.onWrite = func() { <-release }
-		v := New(disk, Options{})
+		disk.onWrite = func(context.Context, int64, int) error { <-release; return nil }
+		v := open(t, disk, VolumeOptions{Mode: Writethrough})
 		go v.WriteAt(t.Context(), make([]byte, 512), 0)
 		synctest.Wait()
 
@@ -132,38 +128,80 @@ func TestWaitingWriterGivesUp(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	disk := newFakeDisk(t, 512, 8)
-	v := New(disk, Options{})
+	for _, mode := range []Mode{Writeback, Writethrough, None} {
+		disk := newFakeDisk(t, 512, 8)
+		v := open(t, disk, VolumeOptions{Mode: mode})
+		mustWrite(t, v)
+		if err := v.Close(t.Context()); err != nil || disk.syncs.Load() != 1 || disk.data[0] != 1 {
+			t.Errorf("close: %v after %d syncs", err, disk.syncs.Load())
+		}
+		if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != ErrClosed {
+			t.Errorf("write after close: %v", err)
+		}
+		if _, err := v.ReadAt(t.Context(), make([]byte, 512), 0); err != ErrClosed {
+			t.Errorf("read after close: %v", err)
+		}
+	}
+}
+
+// TestReleaseAfterClose: what was read outlives the Volume.
+func TestReleaseAfterClose(t *testing.T) {
+	v := open(t, newFakeDisk(t, 512, 64), VolumeOptions{})
 	mustWrite(t, v)
-	if err := v.Close(t.Context()); err != nil || disk.syncs.Load() != 1 {
-		t.Errorf("close: %v after %d syncs", err, disk.syncs.Load())
+	vec, err := v.Read(t.Context(), 0, 8192, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != ErrClosed {
-		t.Errorf("write after close: %v", err)
+	if err := v.Close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := v.ReadAt(t.Context(), make([]byte, 512), 0); err != ErrClosed {
-		t.Errorf("read after close: %v", err)
+	if vec[0][0] != 1 {
+		t.Error("Close changed what a reader holds")
+	}
+	v.Release(vec)
+}
+
+// TestCloseLosesWhatCannotBeWritten: Close ends, with the error.
+func TestCloseLosesWhatCannotBeWritten(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8)
+	disk.faults = 1
+	v := open(t, disk, VolumeOptions{})
+	mustWrite(t, v)
+	if err := v.Close(t.Context()); err != errFault {
+		t.Errorf("close: %v", err)
 	}
 }
 
 func TestStats(t *testing.T) {
-	v := New(newFakeDisk(t, 512, 8), Options{})
+	v := open(t, newFakeDisk(t, 512, 8), VolumeOptions{})
 	mustWrite(t, v)
-	if _, err := v.ReadAt(t.Context(), make([]byte, 100), 7); err != nil {
-		t.Fatal(err)
+	if got := v.Stats(); got.DirtyBytes != frameSize || got.HeldBytes != 0 {
+		t.Errorf("after the write: %+v", got)
+	}
+	for _, off := range []int64{7, 600} { // found; fetched, for the rest of the block
+		if _, err := v.ReadAt(t.Context(), make([]byte, 100), off); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := v.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := Stats{Reads: 1, Writes: 1, Syncs: 1, ReadBytes: 100, WrittenBytes: 512}
+	want := Stats{Reads: 2, Writes: 1, Syncs: 1, ReadBytes: 200, WrittenBytes: 512, Hits: 1, Misses: 1}
 	if got := v.Stats(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
-func mustWrite(t *testing.T, v *Volume) {
+func TestBlocksLargerThanFrames(t *testing.T) {
+	if _, err := newCache(t, 0).Open(newFakeDisk(t, 8192, 8), VolumeOptions{}); err == nil {
+		t.Error("a disk with blocks of 8 KiB was opened")
+	}
+}
+
+// mustWrite writes a block of ones at 0.
+func mustWrite(t testing.TB, v *Volume) {
 	t.Helper()
-	if _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); err != nil {
+	if _, err := v.WriteAt(t.Context(), bytes.Repeat([]byte{1}, 512), 0); err != nil {
 		t.Fatal(err)
 	}
 }

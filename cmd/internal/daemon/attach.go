@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-
-	"github.com/iscsifs/iscsifs/cache"
 )
 
 // attach makes files of the disks of a connection, all or none, and takes the
@@ -60,7 +58,10 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
 		return err
 	}
 	l.let = let
-	l.volume = cache.New(l.disk, cache.Options{Logger: l.target.log})
+	if err := d.openVolume(l); err != nil {
+		l.release()
+		return fmt.Errorf("present %s: %w", l.where(), err)
+	}
 	if err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs); err != nil {
 		l.release()
 		return fmt.Errorf("present %s: %w", l.where(), err)
@@ -134,13 +135,7 @@ func (d *Daemon) logUnlessGone(err error) {
 
 // release ends the use of the LUN; what is to be flushed was flushed before.
 func (l *lun) release() {
-	if l.volume != nil {
-		ended, end := context.WithCancel(context.Background())
-		end()
-		if err := l.volume.Close(ended); err != nil {
-			l.target.log.Error().Err(err).Msgf("%s ends with data that is not on the target", l.where())
-		}
-	}
+	l.closeVolume()
 	if l.let != nil {
 		l.let()
 		l.let = nil

@@ -57,5 +57,10 @@ func (d *Daemon) sync(ctx context.Context, iqn string) error {
 	if iqn != "" && d.targetNamed(iqn) == nil {
 		return exitcode.Errorf(exitcode.Usage, "sync %s: %s has no target of this name", iqn, d.opts.Mountpoint)
 	}
+	for _, l := range d.attached() {
+		if l.volume != nil && l.of(iqn) {
+			l.volume.WriteLate() // who asks for a sync knows whose LUN it is
+		}
+	}
 	return d.Flush(ctx, iqn)
 }

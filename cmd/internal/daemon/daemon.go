@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/iscsifs/iscsifs/cache"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/fusefs"
 )
@@ -38,6 +39,7 @@ type Daemon struct {
 	files     *fusefs.FS
 	server    mount // nil until mounted
 	locks     locks
+	memory    *cache.Cache // of all volumes; nil until started
 
 	attaching sync.Mutex // one connection is attached at a time; before tree
 	tree      sync.Mutex // guards luns

@@ -20,7 +20,7 @@ func (d *Daemon) Flush(ctx context.Context, iqn string) error {
 	failures := make([]error, len(luns))
 	var group sync.WaitGroup
 	for i, l := range luns {
-		if l.volume == nil || iqn != "" && !strings.EqualFold(l.target.cfg.IQN, iqn) {
+		if l.volume == nil || !l.of(iqn) {
 			continue
 		}
 		group.Go(func() { failures[i] = flushOne(ctx, l) })
@@ -28,6 +28,9 @@ func (d *Daemon) Flush(ctx context.Context, iqn string) error {
 	group.Wait()
 	return exitcode.With(exitcode.Dirty, errors.Join(failures...))
 }
+
+// of tells whether the LUN belongs to the target; the empty name is every one's.
+func (l *lun) of(iqn string) bool { return iqn == "" || strings.EqualFold(l.target.cfg.IQN, iqn) }
 
 func flushOne(ctx context.Context, l *lun) error {
 	err := l.volume.Sync(ctx)

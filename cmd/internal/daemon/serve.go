@@ -95,6 +95,7 @@ func (d *Daemon) finish(ctx context.Context) error {
 	for _, l := range d.attached() {
 		l.release()
 	}
+	d.closeMemory()
 	d.locks.release()
 	d.lifecycle.change(Finishing, Stopped)
 	close(d.finished)

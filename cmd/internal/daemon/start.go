@@ -34,6 +34,9 @@ func start(ctx context.Context, opts Options, open loginFunc, mountTree mountFun
 	if err := d.lock(ctx); err != nil {
 		return nil, err
 	}
+	if err := d.openMemory(); err != nil {
+		return nil, err
+	}
 	missing, err := d.connectAll(ctx)
 	if err != nil {
 		return nil, err
@@ -157,6 +160,7 @@ func (d *Daemon) abandon(ctx context.Context) {
 	d.quit()
 	d.detach(d.attached())
 	d.logoutAll(ctx)
+	d.closeMemory()
 	d.locks.release()
 }
 

@@ -1,0 +1,242 @@
+package cache
+
+import "context"
+
+// maxFetch is how many frames one fetch fills at most: 1 MiB.
+const maxFetch = 256
+
+type fetchID uint32
+
+// fetch is one read of the Device into frames, for blocks that follow each
+// other. Each block has one fetch under way at most; its number stands in the
+// frame of the block, and a frame that takes the other's place inherits it. What
+// the fetch brings is used for sectors that are not valid by then, of frames
+// that still have its number: so it never takes the place of newer data, and
+// data that was dropped meanwhile does not come back.
+type fetch struct {
+	id      fetchID
+	v       *Volume
+	block   int64     // the first
+	length  int       // bytes
+	targets []frameID // that are filled, each pinned: the blocks' own frames, or spare ones
+	bufs    [][]byte  // the targets' memory
+	ahead   bool      // nobody waited for it when it began
+	done    chan struct{}
+	err     error
+	gaveUp  bool // who ran it did: err says nothing of the disk
+	users   int  // who may still look at it: those who wait, and who runs it
+}
+
+// fetchTable finds fetches by number, and keeps them for another use.
+type fetchTable struct {
+	all  []*fetch // by number; 0 is not used
+	idle []fetchID
+}
+
+func (t *fetchTable) init() { t.all = append(t.all, nil) }
+
+func (t *fetchTable) get() *fetch {
+	if n := len(t.idle); n > 0 {
+		f := t.all[t.idle[n-1]]
+		t.idle = t.idle[:n-1]
+		return f
+	}
+	f := &fetch{id: fetchID(len(t.all))}
+	t.all = append(t.all, f)
+	return f
+}
+
+// leave ends the use of f by one of its users.
+func (t *fetchTable) leave(f *fetch) {
+	f.users--
+	if f.users > 0 {
+		return
+	}
+	clear(f.bufs)
+	*f = fetch{id: f.id, targets: f.targets[:0], bufs: f.bufs[:0]}
+	t.idle = append(t.idle, f.id)
+}
+
+// miss sees to it that the present block, and those missing behind it up to
+// last, come into memory: the caller itself fetches them, or waits for the
+// fetch that is under way.
+func (r *reader) miss(ctx context.Context, last int64) error {
+	v, c := r.v, r.v.cache
+	if id := c.lookup(v.id, r.block); id != 0 && c.frames[id].fetch != 0 {
+		return r.await(ctx, c.fetches.all[c.frames[id].fetch])
+	}
+	n := v.missing(r.block, last)
+	r.countMisses(r.block + int64(n))
+	size := v.dev.Size()
+	if r.end > size { // it has shrunk since the read began
+		return ErrRange
+	}
+	f, err := v.newFetch(ctx, r.block, n, size)
+	if err != nil || f == nil {
+		return err
+	}
+	return v.runFetch(ctx, f)
+}
+
+func (r *reader) countMisses(end int64) {
+	if from := max(r.missed, r.block); end > from {
+		r.v.stats.misses += uint64(end - from)
+		r.missed = end
+	}
+}
+
+// await waits for another's fetch. Its error is ours if that one wanted the
+// data too; where it gave up, or only read ahead, we try for ourselves.
+func (r *reader) await(ctx context.Context, f *fetch) error {
+	c := r.v.cache
+	r.countMisses(min(f.block+int64(len(f.targets)), (r.end-1)>>frameBits+1))
+	if f.ahead && r.seq != nil {
+		r.seq.stalled = true
+	}
+	if f.done == nil {
+		f.done = make(chan struct{})
+	}
+	f.users++
+	done := f.done
+	c.mu.Unlock()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	c.mu.Lock()
+	if err == nil && !f.ahead && !f.gaveUp {
+		err = f.err
+	}
+	c.fetches.leave(f)
+	if r.v.ended {
+		return ErrClosed
+	}
+	return err
+}
+
+// missing counts the blocks from first to last that are not in memory as a
+// whole, nor being fetched.
+func (v *Volume) missing(first, last int64) int {
+	c := v.cache
+	last = min(last, first+maxFetch-1)
+	for b := first; b <= last; b++ {
+		if b > first && c.lookup(v.id, b) != 0 {
+			return int(b - first)
+		}
+	}
+	return int(last-first) + 1
+}
+
+// newFetch prepares to fetch n blocks from first on. It returns nil if that has
+// become needless while it waited for memory.
+func (v *Volume) newFetch(ctx context.Context, first int64, n int, size int64) (*fetch, error) {
+	c := v.cache
+	f := c.fetches.get()
+	f.users = 1
+	f.targets = append(f.targets, make([]frameID, n)...)
+	if !c.tryAlloc(f.targets) {
+		if err := c.alloc(ctx, f.targets); err != nil || v.ended || v.missing(first, first+int64(n)-1) < n || v.fetching(first) {
+			v.abandon(f, err == nil)
+			return nil, err
+		}
+	}
+	v.begin(f, first, size)
+	return f, nil
+}
+
+// fetching tells whether a fetch of the block is under way.
+func (v *Volume) fetching(block int64) bool {
+	id := v.cache.lookup(v.id, block)
+	return id != 0 && v.cache.frames[id].fetch != 0
+}
+
+// abandon gives up a fetch that has not begun.
+func (v *Volume) abandon(f *fetch, allocated bool) {
+	if allocated {
+		for _, id := range f.targets {
+			v.cache.release(id)
+		}
+	}
+	v.cache.fetches.leave(f)
+}
+
+// begin gives each block of f its frame and lays out the transfer, which ends at
+// size. All blocks begin below it.
+func (v *Volume) begin(f *fetch, first, size int64) {
+	c := v.cache
+	f.v, f.block = v, first
+	f.length = int(min(int64(len(f.targets))<<frameBits, size-first<<frameBits))
+	at := c.now()
+	for i, id := range f.targets {
+		block := first + int64(i)
+		if own := c.lookup(v.id, block); own != 0 {
+			c.setFetch(own, f.id)
+		} else {
+			c.frames[id].fetch, c.frames[id].at, c.frames[id].fresh = f.id, at, true
+			c.insert(v, id, block, clean)
+		}
+		c.frames[id].pins++
+		f.bufs = extend(f.bufs, 0, c.bytes(id)[:min(frameSize, f.length-i<<frameBits)])
+	}
+}
+
+// runFetch reads f from the Device and returns its error.
+func (v *Volume) runFetch(ctx context.Context, f *fetch) error {
+	c := v.cache
+	c.mu.Unlock()
+	err := v.dev.ReadvAt(ctx, f.bufs, f.block<<frameBits)
+	c.mu.Lock()
+	f.err, f.gaveUp = err, ctx.Err() != nil
+	for i, id := range f.targets {
+		v.arrived(f, i, id)
+	}
+	if f.done != nil {
+		close(f.done)
+	}
+	c.fetches.leave(f)
+	if v.ended {
+		return ErrClosed
+	}
+	return err
+}
+
+// arrived ends the fetch of one block.
+func (v *Volume) arrived(f *fetch, i int, target frameID) {
+	c := v.cache
+	if own := c.lookup(v.id, f.block+int64(i)); !v.ended && own != 0 && c.frames[own].fetch == f.id {
+		if f.err == nil {
+			c.merge(own, target, sectorRange(0, min(frameSize, f.length-i<<frameBits)))
+		}
+		c.setFetch(own, 0)
+		if o := &c.frames[own]; o.valid == 0 {
+			c.drop(own)
+		}
+	}
+	c.unpin(target)
+}
+
+// merge makes the fetched sectors of the target valid in the block's own frame,
+// but for those that are valid already. That others may be using the frame does
+// not matter: they use what was valid before.
+func (c *Cache) merge(own, target frameID, fetched sectors) {
+	f := &c.frames[own]
+	if own != target {
+		copySectors(c.bytes(own), c.bytes(target), fetched&^f.valid)
+	}
+	if f.valid == 0 {
+		f.at = c.now()
+	}
+	f.valid |= fetched
+	c.describeStatus(own)
+}
+
+// copySectors copies the sectors of set.
+func copySectors(to, from []byte, set sectors) {
+	for set != 0 {
+		lo, hi := set.extent()
+		copy(to[lo:hi], from[lo:hi])
+		set &^= sectorRange(lo, hi)
+	}
+}

@@ -1,0 +1,22 @@
+package cache
+
+// WriteLate lets data go to the disk again that was held back because the disk
+// was away for too long, see VolumeOptions.HoldLate.
+func (v *Volume) WriteLate() {
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.late && !v.ended {
+		v.late = false
+		v.back.retryAt = 0
+		v.back.kick(v)
+	}
+}
+
+// Late tells whether data is held back.
+func (v *Volume) Late() bool {
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return v.late
+}

@@ -1,0 +1,263 @@
+package cache
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// answerAfter makes a disk answer each command after d.
+func answerAfter(disk *fakeDisk, d time.Duration) {
+	wait := func(context.Context, int64, int) error { time.Sleep(d); return nil }
+	disk.onRead, disk.onWrite = wait, wait
+}
+
+// TestAge: the write-back of a byte starts within FlushInterval, and the
+// synchronization follows.
+func TestAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 1<<10)
+		v := open(t, disk, VolumeOptions{FlushInterval: 10 * time.Second})
+		start := time.Now()
+		var after atomic.Int64
+		disk.onWrite = func(context.Context, int64, int) error { after.Store(int64(time.Since(start))); return nil }
+		mustWrite(t, v)
+		time.Sleep(5 * time.Second)
+		mustWrite(t, v) // does not make it younger
+		if disk.writes.Load() > 0 {
+			t.Errorf("written back after %v", time.Duration(after.Load()))
+		}
+		time.Sleep(5 * time.Second)
+		if began := time.Duration(after.Load()); began == 0 || began > 10*time.Second {
+			t.Errorf("write-back began after %v", began)
+		}
+		time.Sleep(10 * time.Second)
+		if disk.syncs.Load() != 1 || v.Unsynced() {
+			t.Errorf("%d synchronizations after 20 s", disk.syncs.Load())
+		}
+	})
+}
+
+// TestFailedWriteBackIsTriedAgain, without anybody asking for it.
+func TestFailedWriteBackIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 1<<10)
+		var well atomic.Bool
+		disk.onWrite = func(context.Context, int64, int) error {
+			if well.Load() {
+				return nil
+			}
+			return errFault
+		}
+		v := open(t, disk, VolumeOptions{FlushInterval: time.Second})
+		mustWrite(t, v)
+		time.Sleep(time.Minute)
+		if n := disk.writes.Load(); n < 10 || n > 40 {
+			t.Errorf("tried %d times in a minute", n)
+		}
+		well.Store(true)
+		time.Sleep(10 * time.Second)
+		if disk.snapshot()[0] != 1 || v.Failures() == 0 || v.Unsynced() {
+			t.Errorf("%d failures, unsynced %v", v.Failures(), v.Unsynced())
+		}
+	})
+}
+
+// TestMaxAge: clean data is fetched again when it is too old.
+func TestMaxAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 1<<10)
+		v := open(t, disk, VolumeOptions{MaxAge: time.Minute})
+		p := make([]byte, 512)
+		for i, want := range []int64{1, 1, 2} {
+			if _, err := v.ReadAt(t.Context(), p, 0); err != nil || disk.reads.Load() != want {
+				t.Errorf("read %d: %v, %d commands", i, err, disk.reads.Load())
+			}
+			time.Sleep(31 * time.Second)
+		}
+		disk.data[0] = 7
+		time.Sleep(time.Minute)
+		if _, err := v.ReadAt(t.Context(), p, 0); err != nil || p[0] != 7 {
+			t.Errorf("%v, read %d", err, p[0])
+		}
+	})
+}
+
+// TestSingleFlight: readers of the same block share one command.
+func TestSingleFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 1<<10)
+		answerAfter(disk, time.Second)
+		v := open(t, disk, VolumeOptions{})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				if _, err := v.ReadAt(t.Context(), make([]byte, 512), int64(i*512)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := disk.reads.Load(); n != 1 {
+			t.Errorf("%d commands", n)
+		}
+	})
+}
+
+// TestFetcherGivesUp: who waits for another's fetch is not ended with it.
+func TestFetcherGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 1<<10)
+		disk.onRead = func(ctx context.Context, _ int64, _ int) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+				return nil
+			}
+		}
+		v := open(t, disk, VolumeOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		first, second := make(chan error, 1), make(chan error, 1)
+		read := func(ctx context.Context, result chan error) {
+			_, err := v.ReadAt(ctx, make([]byte, 512), 0)
+			result <- err
+		}
+		go read(ctx, first)
+		synctest.Wait()
+		go read(t.Context(), second)
+		synctest.Wait()
+		cancel()
+		if err := <-first; err != context.Canceled {
+			t.Errorf("who gave up: %v", err)
+		}
+		if err := <-second; err != nil {
+			t.Errorf("who did not: %v", err)
+		}
+	})
+}
+
+// TestLateFetch: what was fetched takes the place of nothing that was written,
+// or discarded, since the fetch began.
+func TestLateFetch(t *testing.T) {
+	for name, change := range map[string]func(ctx context.Context, v *Volume, disk *fakeDisk) error{
+		"write": func(ctx context.Context, v *Volume, _ *fakeDisk) error {
+			_, err := v.WriteAt(ctx, make([]byte, 512), 0)
+			return err
+		},
+		"write, sync": func(ctx context.Context, v *Volume, _ *fakeDisk) error {
+			if _, err := v.WriteAt(ctx, make([]byte, 512), 0); err != nil {
+				return err
+			}
+			return v.Sync(ctx)
+		},
+		"discard": func(ctx context.Context, v *Volume, disk *fakeDisk) error {
+			return v.Discard(ctx, 0, 512, func(context.Context) error { return disk.zero(0, 512) })
+		},
+		"write beside it, discard": func(ctx context.Context, v *Volume, disk *fakeDisk) error {
+			if _, err := v.WriteAt(ctx, make([]byte, 512), 1024); err != nil {
+				return err
+			}
+			return v.Discard(ctx, 0, 512, func(context.Context) error { return disk.zero(0, 512) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := newFakeDisk(t, 512, 1<<10)
+				disk.data[0] = 9
+				v := open(t, disk, VolumeOptions{})
+				late := &lateReads{fakeDisk: disk, release: make(chan struct{})}
+				v.dev = late
+				done := make(chan error)
+				p := make([]byte, 4096)
+				go func() { _, err := v.ReadAt(t.Context(), p, 0); done <- err }()
+				synctest.Wait()
+				if err := change(t.Context(), v, disk); err != nil {
+					t.Fatal(err)
+				}
+				close(late.release)
+				if err := <-done; err != nil || p[0] != 0 {
+					t.Errorf("%v, read %d", err, p[0])
+				}
+				if _, err := v.ReadAt(t.Context(), p, 0); err != nil || p[0] != 0 {
+					t.Errorf("%v, then read %d", err, p[0])
+				}
+			})
+		})
+	}
+}
+
+// lateReads answers with what was on the disk when the read began.
+type lateReads struct {
+	*fakeDisk
+	release chan struct{}
+}
+
+func (d *lateReads) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error {
+	if err := d.fakeDisk.ReadvAt(ctx, bufs, off); err != nil {
+		return err
+	}
+	<-d.release
+	return nil
+}
+
+// TestReadAheadCoversLatency: behind a path that takes 10 ms, a reader at depth
+// 1 is at least twenty times as fast as without reading ahead.
+func TestReadAheadCoversLatency(t *testing.T) {
+	read := func(ahead int) (took time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			const size, piece = 64 << 20, 128 << 10
+			disk := newFakeDisk(t, 512, size/512)
+			answerAfter(disk, 10*time.Millisecond)
+			v := openOn(t, newCache(t, 256<<20), disk, VolumeOptions{ReadAhead: ahead})
+			start := time.Now()
+			for at := int64(0); at < size; at += piece {
+				if _, err := v.ReadAt(t.Context(), make([]byte, piece), at); err != nil {
+					t.Fatal(err)
+				}
+			}
+			took = time.Since(start)
+		})
+		return took
+	}
+	without, with := read(0), read(8<<20)
+	if with*20 > without {
+		t.Errorf("%v with, %v without", with, without)
+	}
+}
+
+// TestReadAheadOfSeveral: the streams of several readers are told apart, and a
+// reader that takes its time has little read ahead.
+func TestReadAheadOfSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 64<<20/512)
+		answerAfter(disk, 10*time.Millisecond)
+		v := openOn(t, newCache(t, 64<<20), disk, VolumeOptions{ReadAhead: 4 << 20})
+		const each = 2 << 20
+		for at := int64(0); at < each; at += 64 << 10 {
+			for stream := range int64(8) {
+				if _, err := v.ReadAt(t.Context(), make([]byte, 64<<10), stream*(8<<20)+at); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		s := v.Stats()
+		if s.Misses*4 > s.Hits {
+			t.Errorf("%d hits, %d misses", s.Hits, s.Misses)
+		}
+		if n := disk.reads.Load(); n > 8*each/(64<<10)*3/2 {
+			t.Errorf("%d commands", n)
+		}
+		v.cache.mu.Lock()
+		defer v.cache.mu.Unlock()
+		for i := range v.streams.active {
+			if w := v.streams.active[i].window; w > 512<<10 {
+				t.Errorf("window of %d bytes for a slow reader", w)
+			}
+		}
+	})
+}

@@ -1,0 +1,230 @@
+package cache
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// maxWorkers is how many write-backs of a Volume may be under way.
+	maxWorkers = 32
+	// retryDelay and maxRetryDelay: how long after a failure the next
+	// write-back is tried, unless a Sync asks for it. It doubles each time.
+	retryDelay    = 10 * time.Millisecond
+	maxRetryDelay = 5 * time.Second
+)
+
+// writeback sends what is dirty to the Device. Each write-back under way has a
+// goroutine: a worker, which goes from one to the next and ends when nothing is
+// to be done, or the caller of Sync or of a write that goes through.
+//
+// Why data is written back, see want:
+//
+//	urgent    a Sync waits for it
+//	age       three quarters of FlushInterval have passed
+//	amount    more than a tenth of what may be is dirty; the more, the more
+//	          workers, so that a Sync has little left to do
+//	room      writers wait for it
+type writeback struct {
+	workers  int                   // goroutines
+	running  map[*command]struct{} // under way
+	changed  chan struct{}         // closed when a command has ended; nil = nobody waits
+	failures uint64                // commands that failed, or were given up
+	err      error                 // of the last of them
+	delay    time.Duration         // 0 = the last write-back succeeded
+	retryAt  int64
+	answered int64 // when the Device last answered, or began to have something to answer
+	ended    bool
+	cleaning bool // the background sends a SYNCHRONIZE CACHE
+	timer    *time.Timer
+	wakeAt   int64 // when the timer runs out; 0 = it does not run
+}
+
+func (b *writeback) init(v *Volume) {
+	b.running = make(map[*command]struct{})
+	b.timer = time.AfterFunc(time.Hour, func() { v.tick() })
+	b.timer.Stop()
+}
+
+// want is how many workers there should be now.
+func (b *writeback) want(v *Volume, now int64) int {
+	fl := &v.flush
+	switch {
+	case b.ended || v.late:
+		return 0
+	case v.sync.urges() && fl.urgent.len > 0:
+		return maxWorkers
+	case now < b.retryAt:
+		return 0
+	case fl.urgent.len > 0:
+		return maxWorkers
+	case fl.dirty.len == 0:
+		return 0
+	case now >= v.cache.frames[fl.dirty.head].at+v.age():
+		return maxWorkers
+	case v.opts.Mode != Writeback:
+		return 0
+	case len(v.room) > 0:
+		return maxWorkers
+	}
+	allowed := v.pace.allowed(v, now)
+	if fl.dirty.len*10 < allowed {
+		return 0
+	}
+	// From one at the half to all at the bound.
+	full := max(0, 2*v.held-allowed)
+	return min(1+maxWorkers*full*full/(allowed*allowed), maxWorkers)
+}
+
+// age is when data is old enough to be written back, in ns.
+func (v *Volume) age() int64 { return int64(v.opts.FlushInterval) * 3 / 4 }
+
+// next is the dirty frame whose turn it is; 0 = none that may be sent.
+func (b *writeback) next(v *Volume) frameID {
+	for _, l := range []*list{&v.flush.urgent, &v.flush.dirty} {
+		for id := l.head; id != 0; id = v.cache.frames[id].next {
+			if len(v.barriers) == 0 || !v.barred(v.cache.frames[id].block) {
+				return id
+			}
+		}
+	}
+	return 0
+}
+
+// kick starts a worker if one is wanted, and sees to it that the timer runs.
+func (b *writeback) kick(v *Volume) {
+	now := v.cache.now()
+	if b.workers < maxWorkers && b.workers < b.want(v, now) && b.next(v) != 0 {
+		b.workers++
+		v.workers.Add(1)
+		go v.work()
+	}
+	b.clean(v, now)
+	b.arm(v, now)
+}
+
+// work is a worker's life. Each that finds more to do than one command starts
+// the next.
+func (v *Volume) work() {
+	defer v.workers.Done()
+	c, b := v.cache, &v.back
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for b.workers <= b.want(v, c.now()) {
+		id := b.next(v)
+		if id == 0 {
+			break
+		}
+		cmd := v.take(id)
+		b.kick(v)
+		v.perform(v.background, cmd)
+	}
+	b.workers--
+	b.kick(v)
+}
+
+// perform sends cmd and takes its outcome into account.
+func (v *Volume) perform(ctx context.Context, cmd *command) error {
+	c := v.cache
+	gaps := v.gaps(cmd)
+	c.mu.Unlock()
+	err := cmd.run(ctx, v, gaps)
+	c.mu.Lock()
+	v.finish(cmd, err, err != nil && ctx.Err() != nil)
+	return err
+}
+
+// started notes that cmd is under way.
+func (b *writeback) started(v *Volume, cmd *command) {
+	if len(b.running) == 0 {
+		b.answered = cmd.at
+		v.pace.restart(cmd.at)
+	}
+	b.running[cmd] = struct{}{}
+}
+
+// finished notes that cmd is not under way any more.
+func (b *writeback) finished(v *Volume, cmd *command, err error, now int64) {
+	delete(b.running, cmd)
+	b.answered = now
+	if err != nil {
+		b.failures, b.err = b.failures+1, err
+	} else {
+		b.delay, b.retryAt = 0, 0
+		v.pace.measure(v, len(cmd.entries), now)
+	}
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
+}
+
+// failed notes that writing back or synchronizing failed, and that it is going to
+// be tried again.
+func (b *writeback) failed(v *Volume, err error, now int64) {
+	if b.delay == 0 {
+		v.log.Error().Err(err).Msg("cannot write back or synchronize; the data stays in memory and it is tried again")
+	}
+	b.delay = min(max(2*b.delay, retryDelay), maxRetryDelay)
+	b.retryAt = now + int64(b.delay)
+	v.sync.fail(err)
+	if v.opts.HoldLate != nil && v.opts.HoldLate(err) {
+		v.late = true
+	}
+}
+
+// wait returns when a command has ended since it was called.
+func (b *writeback) wait(ctx context.Context, v *Volume) error {
+	if b.changed == nil {
+		b.changed = make(chan struct{})
+	}
+	changed := b.changed
+	v.cache.mu.Unlock()
+	defer v.cache.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// arm sets the timer to the next moment at which time alone is a reason to act.
+func (b *writeback) arm(v *Volume, now int64) {
+	at := b.due(v)
+	if at == 0 || b.ended || b.wakeAt != 0 && b.wakeAt <= at {
+		return
+	}
+	b.wakeAt = at
+	b.timer.Reset(time.Duration(max(at-now, int64(time.Millisecond))))
+}
+
+// due is that moment; 0 = none.
+func (b *writeback) due(v *Volume) int64 {
+	frames, fl := v.cache.frames, &v.flush
+	at := int64(0)
+	if id := fl.dirty.head; id != 0 && !v.late && b.workers == 0 {
+		at = max(frames[id].at+v.age(), b.retryAt)
+	}
+	if fl.urgent.len > 0 && !v.late && b.workers == 0 {
+		at = max(b.retryAt, 1)
+	}
+	if id := fl.written.head; id != 0 && !b.cleaning {
+		old := max(frames[id].at+int64(v.opts.FlushInterval), b.retryAt)
+		if at == 0 || old < at {
+			at = old
+		}
+	}
+	return at
+}
+
+// tick is what the timer calls.
+func (v *Volume) tick() {
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v.back.wakeAt = 0
+	if !v.back.ended {
+		v.back.kick(v)
+	}
+}

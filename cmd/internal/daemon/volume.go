@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/iscsifs/iscsifs/cache"
+	"github.com/iscsifs/iscsifs/config"
+	"github.com/iscsifs/iscsifs/initiator"
+)
+
+// cacheModes are the cache's names for the configuration's.
+var cacheModes = map[config.CacheMode]cache.Mode{
+	config.Writeback:    cache.Writeback,
+	config.Writethrough: cache.Writethrough,
+	config.None:         cache.None,
+}
+
+// openMemory takes the memory that all LUNs of the mount share.
+func (d *Daemon) openMemory() (err error) {
+	d.memory, err = cache.New(cache.Options{Size: d.opts.Config.Cache.Size})
+	if err != nil {
+		return fmt.Errorf("take %d bytes of memory for the cache: %w", d.opts.Config.Cache.Size, err)
+	}
+	return nil
+}
+
+// closeMemory gives the memory back, after the last volume.
+func (d *Daemon) closeMemory() {
+	if d.memory == nil {
+		return
+	}
+	if err := d.memory.Close(); err != nil {
+		d.log.Error().Err(err).Msg("cannot give the cache's memory back")
+	}
+}
+
+// openVolume puts a volume on the disk of the LUN, with the settings of its
+// target.
+func (d *Daemon) openVolume(l *lun) (err error) {
+	c := &l.target.cfg.Cache
+	opts := cache.VolumeOptions{
+		Mode:          cacheModes[c.Mode],
+		DirtyLimit:    c.DirtyLimit,
+		FlushInterval: c.FlushInterval,
+		ReadAhead:     int(c.ReadAhead),
+		Identity:      identityOf(l),
+		Logger:        l.target.log,
+	}
+	if !c.MaxAge.IsNever() {
+		opts.MaxAge = c.MaxAge.Duration()
+	}
+	if c.LateWrites == config.Hold {
+		opts.HoldLate = awayTooLong
+	}
+	l.volume, err = d.memory.Open(l.disk, opts)
+	return err
+}
+
+// awayTooLong tells whether a write failed because its session did not come back
+// within the replacement timeout: another host may own the LUN by now.
+func awayTooLong(err error) bool { return errors.Is(err, initiator.ErrSessionLost) }
+
+// identityOf is a hash of what names the LUN's logical unit.
+func identityOf(l *lun) uint64 {
+	sum := sha256.Sum256([]byte(unitKey(l)))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// closeVolume ends the volume, if the LUN has one. What was to be flushed was
+// flushed before; the rest is given up.
+func (l *lun) closeVolume() {
+	if l.volume == nil {
+		return
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if err := l.volume.Close(ended); err != nil {
+		l.target.log.Error().Err(err).Msgf("%s ends with data that is not on the target", l.where())
+	}
+}
