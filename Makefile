@@ -34,8 +34,8 @@ test-race: test ## the same: the tests always run under the race detector
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	integration/fuzz $(FUZZTIME)
 
-bench: build deps ## compare reading with libiscsi's iscsi-perf on the same LUN
-	go run ./integration/bench -json dist/bench.json
+bench: build deps ## put iscsifs beside what one would take instead, on one LUN; BENCH=-quick for less
+	go run ./integration/bench -json dist/bench.json $(BENCH)
 
 lint: ## gofmt, go vet, staticcheck, imports go one way
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }

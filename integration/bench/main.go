@@ -1,104 +1,81 @@
-// Command bench compares reading a LUN through iscsifs with reading the same
-// LUN by libiscsi's iscsi-perf, which has no file system, no kernel and no
-// cache in its way: the ratio is what the way through FUSE costs.
+// Command bench puts iscsifs beside what a user would take instead, on the same
+// LUN in RAM behind tgt, and beside the ceilings of its two halves:
 //
-// The LUN lies in RAM behind tgt, and is larger than any cache of ours. The two
-// readers take turns; what counts is the median. It needs root, tgt,
-// libiscsi-bin and fio (integration/install-deps installs them).
+//   - qemu-storage-daemon, which exports an iSCSI LUN through FUSE too;
+//   - iscsi-perf, libiscsi without a file system, a kernel or a cache in its way;
+//   - a file in memory behind go-fuse, with our mount's settings.
+//
+// They take turns, round after round, each with the same work; what counts is
+// the median, and of that the ratio. Each kind of work (cells.go) has its goals:
+// the table says which are met. A goal missed is no failure of the command, as
+// the machine may be busy with other things.
+//
+// It needs root, tgt, libiscsi-bin, qemu-storage-daemon with qemu-block-extra,
+// and fio (integration/install-deps installs them), and as much of /dev/shm as
+// the LUN is large.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
 	"syscall"
-	"time"
 )
 
 // options are the command's flags.
 type options struct {
 	program string
-	size    int64 // bytes of the LUN
-	rounds  int
-	seconds int // of each reading
 	json    string
+	cells   []cell
+	scale   scale
 }
 
-// report is what is printed and written as JSON. Rates are in bytes per second.
-type report struct {
-	Time      time.Time `json:"time"`
-	Version   string    `json:"version"`
-	Size      int64     `json:"lun_bytes"`
-	Seconds   int       `json:"seconds_per_run"`
-	IscsiPerf []float64 `json:"iscsi_perf"`
-	Iscsifs   []float64 `json:"iscsifs"`
-	Ratio     float64   `json:"ratio_of_medians"`
+// scale is how much is measured.
+type scale struct {
+	LUNBytes int64 `json:"lun_bytes"`       // a multiple of the cache's, four times at least
+	Rounds   int   `json:"rounds"`          // turns of each contender
+	Seconds  int   `json:"seconds_at_most"` // of a turn, its last fsync aside
 }
+
+var (
+	full  = scale{LUNBytes: 4 << 30, Rounds: 5, Seconds: 3}
+	quick = scale{LUNBytes: 1 << 30, Rounds: 3, Seconds: 1}
+)
 
 func main() {
-	var o options
-	flag.StringVar(&o.program, "program", "bin/iscsifs", "the iscsifs `binary` to measure")
-	flag.Int64Var(&o.size, "size", 1<<30, "`bytes` of the LUN in /dev/shm")
-	flag.IntVar(&o.rounds, "rounds", 5, "how often each reader takes its turn")
-	flag.IntVar(&o.seconds, "seconds", 4, "how long a turn lasts")
-	flag.StringVar(&o.json, "json", "", "`file` to write the results to")
-	flag.Parse()
+	serveMemoryIfAsked()
+	o, err := parse(os.Args[1:])
+	if err != nil {
+		os.Exit(2) // flag has said why
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	if err := run(ctx, o); err != nil {
-		stop()
+	err = run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options) error {
-	s, err := newScene(ctx, o)
-	if err != nil {
+func parse(args []string) (options, error) {
+	o := options{scale: full, cells: cells}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&o.program, "program", "bin/iscsifs", "the iscsifs `binary` to measure")
+	f.StringVar(&o.json, "json", "", "`file` to write the results to")
+	short := f.Bool("quick", false, "a smaller LUN, shorter turns, fewer rounds")
+	rounds := f.Int("rounds", 0, "how often each contender takes its turn (default 5; quick: 3)")
+	f.Func("cells", "measure only the cells whose name matches this `regexp`", func(text string) (err error) {
+		o.cells, err = matching(text)
 		return err
+	})
+	err := f.Parse(args)
+	if *short {
+		o.scale = quick
 	}
-	defer s.close()
-	r := report{Time: time.Now().UTC(), Size: o.size, Seconds: o.seconds}
-	if r.Version, err = s.version(ctx); err != nil {
-		return err
+	if *rounds > 0 {
+		o.scale.Rounds = *rounds
 	}
-	for round := range o.rounds {
-		perf, err := s.iscsiPerf(ctx, o.seconds)
-		if err != nil {
-			return err
-		}
-		fio, err := s.fio(ctx, o.seconds)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("round %d: iscsi-perf %6.0f MB/s, iscsifs %6.0f MB/s\n", round+1, perf/1e6, fio/1e6)
-		r.IscsiPerf, r.Iscsifs = append(r.IscsiPerf, perf), append(r.Iscsifs, fio)
-	}
-	r.Ratio = median(r.Iscsifs) / median(r.IscsiPerf)
-	fmt.Printf("medians: iscsi-perf %6.0f MB/s, iscsifs %6.0f MB/s: %.0f %%\n",
-		median(r.IscsiPerf)/1e6, median(r.Iscsifs)/1e6, 100*r.Ratio)
-	return r.write(o.json)
-}
-
-func (r report) write(path string) error {
-	if path == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	return o, err
 }
