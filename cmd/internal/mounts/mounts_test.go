@@ -145,6 +145,24 @@ func TestClearDead(t *testing.T) {
 	}
 }
 
+// TestClearDeadInUse: a loop device on a file of a dead mount, which no tool names,
+// is not in the way of mounting again.
+func TestClearDeadInUse(t *testing.T) {
+	s := fusetest.Start(t)
+	f, err := os.Open(s.Point + "/lun0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s.Kill()
+	if cleared, err := ClearDead(t.Context(), s.Point, probeTime); !cleared || err != nil {
+		t.Fatalf("cleared %t, %v", cleared, err)
+	}
+	if _, ok, err := Find(s.Point); ok || err != nil {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
 func TestUnmountBusy(t *testing.T) {
 	s := fusetest.Start(t)
 	m := found(t, s.Point)

@@ -31,6 +31,11 @@ func (m Mount) Unmount(ctx context.Context, lazy bool) error {
 	return m.WaitGone(ctx)
 }
 
+// UnmountDead takes a mount away whose daemon is gone. Who still holds a file of it,
+// as a loop device, keeps that and its errors: there is nothing left to write, and
+// fuser(1) could not name it.
+func (m Mount) UnmountDead(ctx context.Context) error { return m.Unmount(ctx, true) }
+
 // ClearDead takes the mount of iscsifs on a mountpoint away if its daemon is gone,
 // and all dead ones that lie on each other there. It says whether there was one.
 // A live or unanswering mount is an error with the exit code InUse; that nothing
@@ -55,7 +60,7 @@ func (m Mount) clear(ctx context.Context, timeout time.Duration) error {
 	}
 	switch state {
 	case Dead:
-		return m.Unmount(ctx, false)
+		return m.UnmountDead(ctx)
 	case Unanswering:
 		return exitcode.Errorf(exitcode.InUse,
 			"%s is mounted already from %s, and its daemon does not answer: see `iscsifs status %s`; if it is to go, kill the daemon and try again",
