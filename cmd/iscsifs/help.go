@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
 
 // helpTemplate puts the example last, behind the flags.
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
@@ -20,7 +24,7 @@ Example:
 `
 
 // endHelpWithExample makes the help of a command and of all below it end with
-// its example. cobra's own commands get theirs here.
+// its example. cobra's own commands get theirs here, and tell wrong usage from help.
 func endHelpWithExample(root *cobra.Command) {
 	root.SetHelpTemplate(helpTemplate)
 	root.InitDefaultHelpCmd()
@@ -31,9 +35,22 @@ func endHelpWithExample(root *cobra.Command) {
 			c.Example = "  iscsifs help mount"
 		case "completion":
 			c.Example = "  iscsifs completion bash >/etc/bash_completion.d/iscsifs"
+			c.Use = "completion SHELL"
+			c.Args = cobra.ArbitraryArgs
+			c.RunE = unknownShell
 			for _, shell := range c.Commands() {
 				shell.Example = "  iscsifs completion " + shell.Name()
 			}
 		}
 	}
+}
+
+// unknownShell is completion without the name of a shell that it knows.
+func unknownShell(c *cobra.Command, args []string) error {
+	names := make([]string, 0, len(c.Commands()))
+	for _, shell := range c.Commands() {
+		names = append(names, shell.Name())
+	}
+	given := strings.Join(append([]string{"completion"}, args...), " ")
+	return usageError("%s: give one of %s", given, strings.Join(names, ", "))
 }

@@ -48,6 +48,7 @@ func TestUsage(t *testing.T) {
 		words string // of stderr
 	}{
 		{[]string{"iscsifs", "no-such-command"}, 2, "no-such-command: no such command"},
+		{[]string{"iscsifs", "completion", "tcsh"}, 2, "completion tcsh: give one of bash, fish"},
 		{[]string{"iscsifs", "mount"}, 2, "mount: 0 arguments"},
 		{[]string{"iscsifs", "mount", "--no-such-flag", valid}, 2, "no-such-flag"},
 		{[]string{"iscsifs", "mount", valid}, 2, "no mountpoint"},
