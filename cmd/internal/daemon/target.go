@@ -128,9 +128,11 @@ func (t *target) connectWithin(ctx context.Context, limit time.Duration) (*conne
 	deadline := time.Now().Add(limit)
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		c, err := t.connect(ctx)
-		if err == nil || initiator.Refused(err) || time.Now().Add(pause).After(deadline) {
+		left := time.Until(deadline)
+		if err == nil || initiator.Refused(err) || left <= 0 {
 			return c, err
 		}
+		pause = min(pause, left) // the last attempt is at the end of the limit
 		t.log.Warn().Err(err).Stringer("again_in", pause).Msg("cannot log in yet")
 		if err := t.pause(ctx, pause); err != nil {
 			return nil, err
