@@ -80,14 +80,14 @@ func (c *conn) checkDataInLocked(t *task, d *pdu.DataIn, n int) error {
 
 // readData reads n bytes into the task's memory, which the caller has pinned.
 func (in *inbox) readData(t *task, off, n int) error {
+	if err := in.fill(&t.data, off, off+n); err != nil {
+		return noEOF(err)
+	}
 	var sum pdu.Digest
-	for left := n; left > 0; {
-		b := t.data.at(off+n-left, left)
-		if err := in.readFull(b); err != nil {
-			return noEOF(err)
-		}
-		sum = in.digest(sum, b)
-		left -= len(b)
+	for at := off; in.c.params.DataDigest && at < off+n; {
+		b := t.data.at(at, off+n-at)
+		sum = sum.Add(b)
+		at += len(b)
 	}
 	return in.readTrailer(n, sum)
 }

@@ -17,6 +17,7 @@ type inbox struct {
 	bhs     pdu.BHS
 	segment []byte // data of the present PDU, unless it went to a task's memory
 	tail    [3 + pdu.DigestLength]byte
+	scatter scatter
 }
 
 // Sizes of the inbox in bytes.
@@ -29,6 +30,7 @@ const (
 func (in *inbox) init(c *conn) {
 	in.c = c
 	in.buf = make([]byte, inboxSize)
+	in.scatter.init(c.nc)
 }
 
 // readLoop receives until the connection ends.
@@ -153,6 +155,43 @@ func (in *inbox) readFull(p []byte) error {
 		in.r, n = k, n+k
 	}
 	return nil
+}
+
+// fill reads the bytes [off, end) of a vector, first from the buffer. What the
+// socket holds beyond them goes to the buffer with the same system call.
+func (in *inbox) fill(v *vector, off, end int) error {
+	for off < end && in.r < in.w {
+		n := copy(v.at(off, end-off), in.buf[in.r:in.w])
+		off, in.r = off+n, in.r+n
+	}
+	for off < end {
+		n, err := in.readVector(v, off, end)
+		if err != nil {
+			return err
+		}
+		off += n
+	}
+	return nil
+}
+
+// readVector is one system call of fill. It returns how much of the vector it
+// filled.
+func (in *inbox) readVector(v *vector, off, end int) (int, error) {
+	s := &in.scatter
+	s.reset()
+	at := off
+	for at < end && !s.full() {
+		b := v.at(at, end-at)
+		s.add(b)
+		at += len(b)
+	}
+	if at == end && !s.full() {
+		s.add(in.buf)
+	}
+	n, err := s.read()
+	in.c.s.stats.rxOctets.Add(int64(n))
+	in.r, in.w = 0, max(n-(at-off), 0)
+	return min(n, at-off), err
 }
 
 // read is one read of the socket: at least one byte or an error.
