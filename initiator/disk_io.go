@@ -94,8 +94,11 @@ func (x *transfer) run(ctx context.Context, bufs [][]byte, off int64) error {
 		x.begin(ctx, v.slice(done, n), off+int64(done))
 		done += n
 	}
+	// The last to answer is likely the last that was sent: who waits for it first
+	// is woken once, not once for each.
 	for x.n > 0 {
-		x.finishOldest(ctx)
+		x.n--
+		x.finish(ctx, (x.first+x.n)%maxPieces)
 	}
 	return x.failure
 }
@@ -178,13 +181,19 @@ func (x *transfer) takeToken(ctx context.Context) bool {
 
 // finishOldest waits for the command that was submitted first.
 func (x *transfer) finishOldest(ctx context.Context) {
+	oldest := x.first
+	x.first, x.n = (x.first+1)%maxPieces, x.n-1
+	x.finish(ctx, oldest)
+}
+
+// finish waits for the command in place i of the ring, which has left it.
+func (x *transfer) finish(ctx context.Context, i int) {
 	if x.queued {
 		x.d.s.send()
 		x.queued = false
 	}
-	t := x.tasks[x.first]
-	x.tasks[x.first] = nil
-	x.first, x.n = (x.first+1)%maxPieces, x.n-1
+	t := x.tasks[i]
+	x.tasks[i] = nil
 	x.failed(x.d.s.finish(ctx, t))
 	t.release()
 	<-x.d.depth
