@@ -2,6 +2,8 @@ package integration
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
@@ -38,7 +40,7 @@ func TestMountAndUmount8(t *testing.T) {
 	h := newHost(t)
 	s := h.serve(nil, disk{size: smallDisk})
 	file, point := h.writeConfig(s.config()), h.mountpoint()
-	h.sh(`mount -t iscsifs -o _netdev "$1" "$2"`, file, point)
+	h.sh(`mount -t iscsifs "$1" "$2"`, file, point)
 	m := &mounted{h: h, point: point, config: file}
 	defer m.umount()
 
@@ -51,15 +53,59 @@ func TestMountAndUmount8(t *testing.T) {
 		t.Errorf("mounted: %v", mountsOf(point))
 	}
 
-	holder := h.holder(m.lun(1))
-	if r := h.run("umount", point); r.code == 0 || len(mountsOf(point)) != 1 {
-		t.Errorf("umount(8) of a LUN in use: exit code %d, mounted %v", r.code, mountsOf(point))
+	m.wantUmount8()
+}
+
+// umount(8) needs no mount(8) before it.
+func TestUmount8AfterOwnMount(t *testing.T) {
+	installHelpers(t)
+	_, _, m := oneLUN(t)
+	m.wantUmount8()
+}
+
+// The line of a mount for umount(8) goes with the mount, dead or alive.
+func TestUmount8Table(t *testing.T) {
+	needRoot(t)
+	for _, end := range []string{"", "killed"} {
+		h, _, m := oneLUN(t)
+		if !listedFor8(t, m.point) {
+			t.Errorf("%s has no line in %s", m.point, table8)
+		}
+		if daemon := m.daemon(t); end != "" {
+			h.sh(`kill -9 "$1"; while kill -0 "$1" 2>/dev/null; do sleep .05; done`, strconv.Itoa(daemon))
+		}
+		m.umount()
+		if listedFor8(t, m.point) {
+			t.Errorf("%s has still a line in %s", m.point, table8)
+		}
+	}
+}
+
+// table8 is what mount(8) and umount(8) know beyond mountinfo.
+const table8 = "/run/mount/utab"
+
+func listedFor8(t *testing.T, point string) bool {
+	t.Helper()
+	text, err := os.ReadFile(table8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(text), "TARGET="+point+" ")
+}
+
+// wantUmount8 checks that plain umount(8) keeps the promises of iscsifs umount.
+func (m *mounted) wantUmount8() {
+	m.h.t.Helper()
+	holder := m.h.holder(m.lun(1))
+	r := m.h.run("umount", m.point)
+	if pid := strconv.Itoa(holder.Process.Pid); r.code == 0 || !strings.Contains(r.stderr, pid) || len(mountsOf(m.point)) != 1 {
+		m.h.t.Errorf("umount(8) of a LUN in use: exit code %d, mounted %v, holder %s\n%s", r.code, mountsOf(m.point), pid, r.stderr)
 	}
 	release(holder)
-	daemon := m.daemon(t)
-	h.sh(`umount "$1"`, point)
+	daemon := m.daemon(m.h.t)
+	m.h.sh(`umount "$1"`, m.point)
 	if running(daemon) {
-		t.Error("umount(8) returned before the daemon was gone")
+		m.h.t.Error("umount(8) returned before the daemon was gone")
 	}
 	m.gone = true
 }

@@ -163,6 +163,8 @@ func (m *fakeMount) Detach(context.Context) error {
 
 func (m *fakeMount) Wait() { <-m.gone }
 
+func (m *fakeMount) Forget() error { return nil }
+
 func (m *fakeMount) Holders(context.Context) ([]holders.Holder, []holders.Note, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

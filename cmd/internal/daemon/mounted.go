@@ -20,6 +20,8 @@ type mount interface {
 	Detach(ctx context.Context) error
 	// Wait returns when the mount is gone, whoever took it away.
 	Wait()
+	// Forget takes back what was noted elsewhere about the mount, which is gone.
+	Forget() error
 	// Holders are what keeps it in use, as far as it can be seen.
 	Holders(ctx context.Context) ([]holders.Holder, []holders.Note, error)
 }
@@ -49,8 +51,13 @@ func mountFiles(files *fusefs.FS, opts *Options) (mount, error) {
 		_ = server.Unmount()
 		return nil, fmt.Errorf("mount %s: it is not in the list of mounts: %w", opts.Mountpoint, err)
 	}
+	if err := entry.Enlist(); err != nil {
+		opts.Logger.Warn().Err(err).Msg("umount(8) will not wait for the flush; `iscsifs umount` does")
+	}
 	return &realMount{server, entry}, nil
 }
+
+func (m *realMount) Forget() error { return m.entry.Unlist() }
 
 func (m *realMount) Detach(ctx context.Context) error { return m.entry.Unmount(ctx, true) }
 

@@ -96,6 +96,9 @@ func (d *Daemon) finish(ctx context.Context) error {
 		l.release()
 	}
 	d.closeMemory()
+	if err := d.server.Forget(); err != nil { // before another can mount there
+		d.log.Warn().Err(err).Msg("a note of the mount stays behind")
+	}
 	d.locks.release()
 	d.lifecycle.change(Finishing, Stopped)
 	close(d.finished)

@@ -34,7 +34,13 @@ func (m Mount) Unmount(ctx context.Context, lazy bool) error {
 // UnmountDead takes a mount away whose daemon is gone. Who still holds a file of it,
 // as a loop device, keeps that and its errors: there is nothing left to write, and
 // fuser(1) could not name it.
-func (m Mount) UnmountDead(ctx context.Context) error { return m.Unmount(ctx, true) }
+func (m Mount) UnmountDead(ctx context.Context) error {
+	if err := m.Unmount(ctx, true); err != nil {
+		return err
+	}
+	_ = m.Unlist() // a line too many does no harm, and the mount is gone
+	return nil
+}
 
 // ClearDead takes the mount of iscsifs on a mountpoint away if its daemon is gone,
 // and all dead ones that lie on each other there. It says whether there was one.
