@@ -11,11 +11,13 @@ import (
 
 // Lengths of one READ or WRITE in bytes. A long access becomes several commands
 // under way at once, so that the target's work, the wire and our own overlap;
-// pieces below minPiece would cost more than they win.
+// pieces below the least would cost more than they win. Who reads waits for it;
+// who writes has others under way, and targets like long writes.
 const (
-	maxPiece  = 512 << 10
-	minPiece  = 64 << 10
-	maxPieces = 16 // of one access, under way at once
+	maxPiece      = 512 << 10
+	minReadPiece  = 64 << 10
+	minWritePiece = 256 << 10
+	maxPieces     = 16 // of one access, under way at once
 )
 
 // ReadAt fills p from off on. It returns len(p), or less with an error, and
@@ -88,7 +90,7 @@ func (x *transfer) run(ctx context.Context, bufs [][]byte, off int64) error {
 	if err := x.check(off, v.len); err != nil {
 		return err
 	}
-	piece := x.d.pieceLength(v.len)
+	piece := x.d.pieceLength(v.len, x.write)
 	for done := 0; done < v.len && x.failure == nil; {
 		n := min(piece, v.len-done)
 		x.begin(ctx, v.slice(done, n), off+int64(done))
@@ -125,8 +127,12 @@ func (x *transfer) op() string {
 
 // pieceLength says how long the commands of an access of n bytes are: a few
 // equal pieces, whole blocks, within what the target takes.
-func (d *Disk) pieceLength(n int) int {
-	piece := min(max((n+3)/4, minPiece), maxPiece)
+func (d *Disk) pieceLength(n int, write bool) int {
+	least := minReadPiece
+	if write {
+		least = minWritePiece
+	}
+	piece := min(max((n+3)/4, least), maxPiece)
 	if limit := d.MaxTransfer(); limit > 0 {
 		piece = min(piece, limit)
 	}
