@@ -68,9 +68,10 @@ func (d *Daemon) lockUnit(ctx context.Context, l *lun) (*guard.Lock, error) {
 	})
 }
 
-// unitKey is the same for a logical unit however it is reached, if it has a
-// designator that is unique in the world. Others, like those of tgt, are the same
-// on the next host: they count together with where they were met.
+// unitKey is the same for a logical unit however it is reached. A designator that
+// is not unique in the world, like those of tgt, is the same on the next host: it
+// counts with the target's name, which is unique (RFC 7143, 4.2.7.1), and the LUN.
+// The portal tells nothing: localhost and 127.0.0.1 are one.
 func unitKey(l *lun) string {
 	info := l.disk.Info()
 	best, ok := scsi.BestDesignator(info.Designators)
@@ -78,7 +79,7 @@ func unitKey(l *lun) string {
 	if ok && best.WorldWideUnique() {
 		return id
 	}
-	return strings.Join([]string{l.target.cfg.IQN, l.portal, strconv.FormatUint(l.number, 10), id, info.Serial}, "\x00")
+	return strings.Join([]string{strings.ToLower(l.target.cfg.IQN), strconv.FormatUint(l.number, 10), id, info.Serial}, "\x00")
 }
 
 // flushPatience is how long to wait for a daemon that has lost its mount and still

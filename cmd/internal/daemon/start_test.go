@@ -121,11 +121,14 @@ func TestTargetWithoutDisk(t *testing.T) {
 	}
 }
 
+// worldWide is unique in the world.
+var worldWide = scsi.Designator{Type: scsi.DesignatorNAA, CodeSet: scsi.CodeSetBinary,
+	Value: []byte{0x60, 0x01, 0x40, 0x5d, 0x27, 0xe5, 0xd8, 0x98, 0x82, 0x94, 0x68, 0xb9, 0x0c, 0xe4, 0xef, 0x8c}}
+
 // One logical unit has one file, however it is reached.
 func TestSameUnitTwice(t *testing.T) {
 	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 1)
-	a.disk(1).info.Designators = []scsi.Designator{{Type: scsi.DesignatorNAA, CodeSet: scsi.CodeSetBinary,
-		Value: []byte{0x60, 0x01, 0x40, 0x5d, 0x27, 0xe5, 0xd8, 0x98, 0x82, 0x94, 0x68, 0xb9, 0x0c, 0xe4, 0xef, 0x8c}}}
+	a.disk(1).info.Designators = []scsi.Designator{worldWide}
 	b.disk(1).info = a.disk(1).info
 	d := served(t, newSite(a, b))
 	luns := d.attached()
