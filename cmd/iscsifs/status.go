@@ -54,24 +54,26 @@ func (p *program) status(ctx context.Context, point string) (status.Report, erro
 		return report, err
 	}
 	report.Mounts = make([]status.Mount, len(list))
+	failures := make([]error, len(list))
 	var group sync.WaitGroup
 	for i, m := range list {
-		group.Go(func() { report.Mounts[i] = statusOf(ctx, m) })
+		group.Go(func() { report.Mounts[i], failures[i] = statusOf(ctx, m) })
 	}
 	group.Wait()
-	return report, nil
+	return report, errors.Join(failures...)
 }
 
-// statusOf asks one daemon. What mountinfo knows is there without an answer, too.
-func statusOf(ctx context.Context, m mounts.Mount) status.Mount {
+// statusOf asks one daemon. What mountinfo knows is there without an answer, too; it
+// fails only for a mount of which this user may know no more.
+func statusOf(ctx context.Context, m mounts.Mount) (status.Mount, error) {
 	var answer status.Mount
 	err := control.Call(ctx, m.Point, m.UserID, control.Status, nil, &answer, nil)
-	if err == nil {
-		return answer
+	if err == nil || errors.Is(err, control.ErrNotYours) {
+		return answer, err
 	}
 	state := "unanswering"
 	if errors.Is(err, control.ErrNoDaemon) {
 		state = "dead"
 	}
-	return status.Mount{Mountpoint: m.Point, Config: m.Source, State: state, Warnings: []string{err.Error()}}
+	return status.Mount{Mountpoint: m.Point, Config: m.Source, State: state, Warnings: []string{err.Error()}}, nil
 }

@@ -54,7 +54,7 @@ func (p *program) umount(ctx context.Context, point string, o control.UmountOpti
 		return p.clearDead(ctx, m)
 	}
 	if err != nil {
-		return fmt.Errorf("umount %s: %w", m.Point, err)
+		return fmt.Errorf("umount %w", err)
 	}
 	defer daemon.Close()
 	request, err := control.NewRequest(control.Umount, o)

@@ -32,6 +32,7 @@ const maxReply = 64 << 20
 var (
 	ErrNoDaemon = errors.New("no daemon serves it")
 	ErrSilent   = errors.New("its daemon does not answer")
+	ErrNotYours = errors.New("may command its daemon")
 )
 
 // Client is a connection to a daemon.
@@ -45,8 +46,8 @@ type Client struct {
 }
 
 // Dial connects to the daemon that serves a resolved mountpoint for the user uid
-// (mounts.Mount has both). The error is ErrNoDaemon if there is none, ErrSilent if
-// it is there and does not take the connection.
+// (mounts.Mount has both). The error is ErrNoDaemon if there is none, ErrNotYours if
+// this user may not know, ErrSilent if it is there and does not take the connection.
 func Dial(ctx context.Context, point string, uid int) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
@@ -59,6 +60,9 @@ func Dial(ctx context.Context, point string, uid int) (*Client, error) {
 		c, err := dial(ctx, path, point, uid)
 		if err == nil {
 			return c, nil
+		}
+		if errors.Is(err, fs.ErrPermission) && os.Geteuid() != uid {
+			return nil, fmt.Errorf("%s: only its owner (uid %d) and root %w", point, uid, ErrNotYours)
 		}
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ECONNREFUSED) {
 			faults = append(faults, err)
@@ -74,12 +78,12 @@ func dial(ctx context.Context, path, point string, uid int) (*Client, error) {
 		return nil, fmt.Errorf("%s: %w: control socket %s", point, ErrSilent, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the daemon of %s: %w", point, err)
+		return nil, fmt.Errorf("%s: cannot reach its daemon: %w", point, err)
 	}
 	c := &Client{conn: conn.(*net.UnixConn), point: point, silence: Silence}
 	c.Daemon, err = peerOf(c.conn)
 	if err == nil && c.Daemon.UID != uid && c.Daemon.UID != 0 {
-		err = fmt.Errorf("cannot reach the daemon of %s: uid %d, whose mount it is not, listens on %s", point, c.Daemon.UID, path)
+		err = fmt.Errorf("%s: cannot reach its daemon: uid %d, whose mount it is not, listens on %s", point, c.Daemon.UID, path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
