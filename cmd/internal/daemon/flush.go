@@ -10,6 +10,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
+	"github.com/iscsifs/iscsifs/initiator"
 )
 
 // Flush writes back and synchronizes every LUN, or those of one target where
@@ -40,10 +42,31 @@ func flushOne(ctx context.Context, l *lun) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
+	unit := fmt.Sprintf("LUN %d of %s", l.number, l.target.cfg.IQN)
 	if dirty := l.dirty(); dirty > 0 {
-		return fmt.Errorf("%s of %s could not be written: %w", humanize.IBytes(uint64(dirty)), l.where(), err)
+		return fmt.Errorf("%s of %s could not be written: %s", humanize.IBytes(uint64(dirty)), unit, withoutPlace(err))
 	}
-	return fmt.Errorf("%s could not be synchronized: %w", l.where(), err)
+	return fmt.Errorf("%s could not be synchronized: %s", unit, withoutPlace(err))
+}
+
+// withoutPlace is the text of an error without the LUN, target and portal, which the
+// sentence around it has.
+func withoutPlace(err error) string {
+	text := err.Error()
+	for e := (*initiator.Error)(nil); errors.As(err, &e); err = e.Err {
+		for _, place := range []string{" LUN " + e.LUN, " of " + e.Target, " at " + e.Portal} {
+			if !strings.HasSuffix(place, " ") {
+				text = strings.ReplaceAll(text, place, "")
+			}
+		}
+	}
+	return text
+}
+
+// refusal is the error of a command whose flush failed.
+func (d *Daemon) refusal(dirty error) error {
+	return exitcode.Errorf(exitcode.Dirty, "unmount %s: %s; it stays mounted and usable, and `iscsifs umount --discard-dirty %s` would give the data up",
+		d.opts.Mountpoint, strings.ReplaceAll(dirty.Error(), "\n", "; "), plain.Quoted(d.opts.Mountpoint))
 }
 
 // dirty is how many bytes of the LUN are not yet for certain on its target.

@@ -98,7 +98,7 @@ func (d *Daemon) unmount(ctx context.Context, opts UnmountOptions, inUse bool) e
 		return d.detachName(ctx)
 	}
 	if err := d.flushWithin(ctx, opts); err != nil {
-		return err
+		return d.refusal(err)
 	}
 	if inUse {
 		return d.cutOff(ctx)
@@ -112,7 +112,7 @@ func (d *Daemon) flushWithin(ctx context.Context, opts UnmountOptions) error {
 	if limit == 0 {
 		limit = d.flushTime()
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the target took longer than %s; it stays mounted and usable", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the target took longer than %s", limit))
 	defer cancel()
 	err := d.Flush(ctx, "")
 	if err != nil && opts.Discard {

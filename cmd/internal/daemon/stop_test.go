@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/cmd/internal/holders"
+	"github.com/iscsifs/iscsifs/initiator"
 )
 
 func TestUnmount(t *testing.T) {
@@ -72,12 +74,31 @@ func TestUnmountDirty(t *testing.T) {
 	write(t, d)
 	a.disk(1).fail(errors.New("medium error"))
 	err := d.Unmount(t.Context(), UnmountOptions{})
-	if exitcode.Of(err) != int(exitcode.Dirty) || !strings.Contains(err.Error(), "LUN 1 of "+iqnA) || d.State() != Serving {
+	if exitcode.Of(err) != int(exitcode.Dirty) || !strings.Contains(err.Error(), "4.0 KiB of LUN 1 of "+iqnA) || d.State() != Serving {
 		t.Errorf("code %d, %s: %v", exitcode.Of(err), d.State(), err)
 	}
 	a.disk(1).fail(nil)
 	if err := d.Unmount(t.Context(), UnmountOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// One sentence names the LUN once, and says what the user can do.
+func TestUnmountDirtySentence(t *testing.T) {
+	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 1)
+	d := served(t, newSite(a, b))
+	write(t, d)
+	place := initiator.Error{Op: "SYNCHRONIZE CACHE(10)", Target: iqnA, Portal: "192.0.2.1:3260", LUN: "1"}
+	login := place
+	login.Op, login.LUN, login.Err = "login", "", initiator.ErrTimeout
+	place.Err = fmt.Errorf("%w: %w", initiator.ErrSessionLost, &login)
+	a.disk(1).fail(&place)
+	err := d.Unmount(t.Context(), UnmountOptions{})
+	want := "unmount " + d.opts.Mountpoint + ": 4.0 KiB of LUN 1 of " + iqnA + " could not be written: " +
+		"SYNCHRONIZE CACHE(10): session lost: login: no answer in time; it stays mounted and usable, " +
+		"and `iscsifs umount --discard-dirty " + d.opts.Mountpoint + "` would give the data up"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
