@@ -72,6 +72,13 @@ func (d *fakeDisk) Sync(context.Context) error {
 	return d.syncErr
 }
 
+// synced counts the Syncs.
+func (d *fakeDisk) synced() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.syncs
+}
+
 // fail makes each Sync from now on return err.
 func (d *fakeDisk) fail(err error) {
 	d.mu.Lock()

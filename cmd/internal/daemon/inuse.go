@@ -61,6 +61,9 @@ func (d *Daemon) unmountFree(ctx context.Context, asker int) error {
 		if held := d.inUse(ctx, asker); held != nil {
 			return held
 		}
+		if d.end.discarding.Load() && d.seesAll(ctx) {
+			d.files.CutAll() // what waits in close(2) for the target, its process dead perhaps, holds the file
+		}
 		if time.Now().After(deadline) {
 			return d.busyUnseen()
 		}
@@ -70,6 +73,12 @@ func (d *Daemon) unmountFree(ctx context.Context, asker int) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// seesAll tells whether nobody can hold a file without being seen.
+func (d *Daemon) seesAll(ctx context.Context) bool {
+	_, notes, err := d.server.Holders(ctx)
+	return err == nil && len(notes) == 0
 }
 
 // busyUnseen names, by what the tree knows, who cannot be seen in /proc: another

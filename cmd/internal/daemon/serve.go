@@ -2,17 +2,18 @@ package daemon
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 )
 
-// How often a daemon that is to end looks whether the last holder has gone, and
-// how long it pauses after a flush that failed.
-const (
-	leavePoll  = 500 * time.Millisecond
-	flushPause = 10 * time.Second
-)
+// leavePoll is how often a daemon that is to end looks whether the last holder has
+// gone.
+const leavePoll = 500 * time.Millisecond
+
+// flushPause is the pause after a flush that failed. A variable for the tests.
+var flushPause = 10 * time.Second
 
 // Serve keeps the mount in service until it is gone, by whomever; then it
 // flushes, logs out and returns the error of the flush, with the exit code Dirty.
@@ -30,8 +31,12 @@ func (d *Daemon) Serve(ctx context.Context) error {
 }
 
 // Terminate asks for the end, as SIGTERM does: at once if nobody holds a LUN,
-// else when the last holder has gone. Asked again it only logs the state.
+// else when the last holder has gone. Asked again it only logs the state; asked
+// when the mount is gone it ends the tries to write what is left.
 func (d *Daemon) Terminate(ctx context.Context) {
+	if d.lifecycle.now() == Finishing {
+		d.end.dismiss()
+	}
 	select {
 	case <-d.end.asked:
 		event := d.log.Info().Stringer("state", d.lifecycle.now())
@@ -87,10 +92,7 @@ func (d *Daemon) finish(ctx context.Context) error {
 	d.lifecycle.finish()
 	d.quit()
 	d.background.Wait()
-	d.flushErr = d.flushWithin(ctx, UnmountOptions{})
-	if d.flushErr != nil {
-		d.log.Error().Err(d.flushErr).Msg("data is lost: the mount is gone")
-	}
+	d.flushErr = d.flushRest(ctx)
 	d.logoutAll(ctx)
 	for _, l := range d.attached() {
 		l.release()
@@ -103,6 +105,32 @@ func (d *Daemon) finish(ctx context.Context) error {
 	d.lifecycle.change(Finishing, Stopped)
 	close(d.finished)
 	return d.flushErr
+}
+
+// flushRest flushes what is left when the mount is gone, unless it was given up. A
+// target that is away for a moment costs nothing: it tries again until all is
+// written, or a signal that comes meanwhile asks for the end.
+func (d *Daemon) flushRest(ctx context.Context) error {
+	if d.end.discarding.Load() {
+		return nil
+	}
+	said := ""
+	for {
+		err := d.flushWithin(ctx, 0)
+		if err == nil {
+			return nil
+		}
+		if err.Error() != said {
+			said = err.Error()
+			d.log.Error().Err(err).Int("pid", os.Getpid()).Msg("unmounted, but not all is written: tries again until it is; SIGTERM gives it up")
+		}
+		select {
+		case <-d.end.dismissed:
+			d.log.Error().Err(err).Msg("data is lost: a signal asked for the end")
+			return err
+		case <-time.After(flushPause):
+		}
+	}
 }
 
 // logoutAll ends all sessions at once.

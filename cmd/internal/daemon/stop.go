@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
@@ -43,18 +44,24 @@ type ending struct {
 	asked     chan struct{} // closed by the first signal that asks for it
 	askedOnce sync.Once
 
+	discarding atomic.Bool // what is dirty is to be lost
+
 	gone     chan struct{} // closed when the mount is gone, or its holders were cut off
 	goneOnce sync.Once
+
+	dismissed     chan struct{} // closed by a signal that comes after the mount has gone
+	dismissedOnce sync.Once
 
 	mu       sync.Mutex
 	detached bool // the name is gone, holders remain
 }
 
 func newEnding() ending {
-	return ending{asked: make(chan struct{}), gone: make(chan struct{})}
+	return ending{asked: make(chan struct{}), gone: make(chan struct{}), dismissed: make(chan struct{})}
 }
 
 func (e *ending) ask()     { e.askedOnce.Do(func() { close(e.asked) }) }
+func (e *ending) dismiss() { e.dismissedOnce.Do(func() { close(e.dismissed) }) }
 func (e *ending) setGone() { e.goneOnce.Do(func() { close(e.gone) }) }
 
 func (e *ending) isDetached() bool {
@@ -97,29 +104,37 @@ func (d *Daemon) unmount(ctx context.Context, opts UnmountOptions, inUse bool) e
 	if inUse && opts.Lazy {
 		return d.detachName(ctx)
 	}
-	if err := d.flushWithin(ctx, opts); err != nil {
-		return d.refusal(err)
+	dirty := d.flushWithin(ctx, opts.Timeout)
+	if dirty != nil && !opts.Discard {
+		return d.refusal(dirty)
 	}
+	d.end.discarding.Store(dirty != nil)
+	err := d.takeAway(ctx, opts.Asker, inUse)
+	switch {
+	case err != nil:
+		d.end.discarding.Store(false)
+	case dirty != nil:
+		d.log.Error().Err(dirty).Msg("given up, as --discard-dirty asks")
+	}
+	return err
+}
+
+// takeAway ends the mount, and who holds it.
+func (d *Daemon) takeAway(ctx context.Context, asker int, inUse bool) error {
 	if inUse {
 		return d.cutOff(ctx)
 	}
-	return d.unmountFree(ctx, opts.Asker)
+	return d.unmountFree(ctx, asker)
 }
 
-// flushWithin flushes in the time that the options allow.
-func (d *Daemon) flushWithin(ctx context.Context, opts UnmountOptions) error {
-	limit := opts.Timeout
+// flushWithin flushes in a time, 0 = flushTime.
+func (d *Daemon) flushWithin(ctx context.Context, limit time.Duration) error {
 	if limit == 0 {
 		limit = d.flushTime()
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the target took longer than %s", limit))
 	defer cancel()
-	err := d.Flush(ctx, "")
-	if err != nil && opts.Discard {
-		d.log.Error().Err(err).Msg("given up, as --discard-dirty asks")
-		return nil
-	}
-	return err
+	return d.Flush(ctx, "")
 }
 
 // flushTime is how long a flush may take by default.

@@ -157,6 +157,52 @@ func TestUnmountedByOthers(t *testing.T) {
 	}
 }
 
+// lost is a daemon in service without its mount, whose disk cannot be written; done
+// gets its end.
+func lost(t *testing.T) (d *Daemon, disk *fakeDisk, done chan error) {
+	t.Helper()
+	a := newFakeSession(iqnA, 1)
+	s := newSite(a)
+	d, err := s.start(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done = make(chan error, 1)
+	write(t, d)
+	a.disk(1).fail(errors.New("the target is away"))
+	if err := s.mount.Unmount(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- d.Serve(t.Context()) }()
+	for a.disk(1).synced() == 0 || d.State() != Finishing {
+		time.Sleep(time.Millisecond)
+	}
+	return d, a.disk(1), done
+}
+
+// Who unmounts behind the daemon's back loses nothing while the target is away.
+func TestUnmountedByOthersWhileAway(t *testing.T) {
+	defer func(was time.Duration) { flushPause = was }(flushPause)
+	flushPause = 10 * time.Millisecond
+	d, disk, done := lost(t)
+	for disk.synced() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	disk.fail(nil)
+	if err := <-done; err != nil || d.State() != Stopped {
+		t.Errorf("%s: %v", d.State(), err)
+	}
+}
+
+// A signal ends the tries.
+func TestUnmountedByOthersDismissed(t *testing.T) {
+	d, _, done := lost(t)
+	d.signal(t.Context(), unix.SIGTERM, nil)
+	if err := <-done; exitcode.Of(err) != int(exitcode.Dirty) || d.State() != Stopped {
+		t.Errorf("%s: %v", d.State(), err)
+	}
+}
+
 // bare is a daemon in service that holds no locks, which a synctest bubble could
 // not sleep with.
 func bare(s *site) *Daemon {

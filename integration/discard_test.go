@@ -1,0 +1,57 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// away is a mount whose target has gone, with data on the way to it.
+func away(t *testing.T) (*host, *mounted) {
+	t.Helper()
+	needRoot(t)
+	h := newHost(t)
+	s := h.serve(nil, disk{size: smallDisk})
+	wire := tap(t, s.portal)
+	c := s.config()
+	c.portal = wire.address()
+	m := h.mount(c)
+	wire.listener.Close()
+	wire.cut()
+	return h, m
+}
+
+// A close(2) that waits for the target, its process dead or dying, does not keep
+// --discard-dirty from unmounting.
+func TestUmountDiscardsPendingClose(t *testing.T) {
+	h, m := away(t)
+	writer, cancel := h.command("dd", "if=/dev/zero", "of="+m.lun(1), "bs=4096", "count=1", "conv=notrunc")
+	defer cancel()
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	closing := func() bool {
+		return strings.Contains(h.mustIscsifs("status", "--json", m.point), `"dirty_bytes": 4096`) && !slices.Contains(openedBy(writer.Process.Pid), m.lun(1))
+	}
+	if !eventually(5*time.Second, closing) {
+		t.Fatal("dd does not come to its close")
+	}
+	h.mustIscsifs("umount", "--timeout", "1s", "--discard-dirty", m.point)
+	m.gone = true
+	writer.Wait()
+}
+
+// openedBy are the files that a process has descriptors of.
+func openedBy(pid int) (files []string) {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, link := range links {
+		if file, err := os.Readlink(link); err == nil {
+			files = append(files, file)
+		}
+	}
+	return files
+}
