@@ -99,5 +99,9 @@ func (p *program) clearDead(ctx context.Context, m mounts.Mount) error {
 	if state != mounts.Dead {
 		return fmt.Errorf("umount %s: its daemon is %s and does not take commands; if it hangs, kill it and try again", m.Point, state)
 	}
-	return m.UnmountDead(ctx)
+	if err := m.UnmountDead(ctx); err != nil {
+		return err
+	}
+	control.RemoveDead(ctx, m.Point, m.UserID)
+	return nil
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Path returns where the control socket of a resolved mountpoint belongs for a
@@ -33,6 +36,19 @@ func candidates(point string, uid int) []string {
 		paths = append(paths, filepath.Join(dir, fileName(point)))
 	}
 	return paths
+}
+
+// RemoveDead removes the control sockets that a dead daemon has left for a resolved
+// mountpoint. One that somebody listens on stays.
+func RemoveDead(ctx context.Context, point string, uid int) {
+	for _, path := range candidates(point, uid) {
+		c, err := dial(ctx, path, point, uid)
+		if err == nil {
+			_ = c.Close()
+		} else if errors.Is(err, unix.ECONNREFUSED) {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // fileName is short, as a socket's whole path must be (107 bytes).
