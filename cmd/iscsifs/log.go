@@ -29,9 +29,9 @@ type daemonLog struct {
 	close func() error
 }
 
-// openLog opens the log that the configuration asks for: its file; in the
-// foreground standard error; else the system's log for root, if there is one,
-// and a file in the state directory.
+// openLog opens the log: the file that the configuration asks for, and in the
+// foreground standard error. Without both it is the system's log for root, if there
+// is one, and a file in the state directory.
 func (p *program) openLog(cfg *config.Log, foreground bool) (*daemonLog, error) {
 	level, err := zerolog.ParseLevel(string(cfg.Level))
 	if err != nil {
@@ -40,6 +40,9 @@ func (p *program) openLog(cfg *config.Log, foreground bool) (*daemonLog, error) 
 	l := &daemonLog{level: daemon.NewLogLevel(level), close: func() error { return nil }}
 	var out io.Writer
 	switch {
+	case cfg.File != "" && foreground:
+		out, err = l.openFile(cfg.File, cfg.Format)
+		l.place, out = "stderr and "+l.place, zerolog.MultiLevelWriter(formatted(p.stderr, cfg.Format), out)
 	case cfg.File != "":
 		out, err = l.openFile(cfg.File, cfg.Format)
 	case foreground:
