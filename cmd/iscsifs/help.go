@@ -33,6 +33,7 @@ func endHelpWithExample(root *cobra.Command) {
 		switch c.Name() {
 		case "help":
 			c.Example = "  iscsifs help mount"
+			c.Run, c.RunE = nil, helpOn
 		case "completion":
 			c.Example = "  iscsifs completion bash >/etc/bash_completion.d/iscsifs"
 			c.Use = "completion SHELL"
@@ -43,6 +44,16 @@ func endHelpWithExample(root *cobra.Command) {
 			}
 		}
 	}
+}
+
+// helpOn is help on the command that the arguments name.
+func helpOn(c *cobra.Command, args []string) error {
+	found, rest, err := c.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return usageError("help %s: no such command; `iscsifs help` lists them", strings.Join(args, " "))
+	}
+	found.InitDefaultHelpFlag()
+	return found.Help()
 }
 
 // unknownShell is completion without the name of a shell that it knows.

@@ -31,6 +31,9 @@ everything stays mounted and usable. A mount whose daemon is dead is cleared.`,
 			if o.Timeout < 0 {
 				return usageError("umount: --timeout %s is below 0", o.Timeout)
 			}
+			if o.Lazy && o.Force {
+				return usageError("umount: --lazy leaves the holders alone and --force cuts them off: give one of them")
+			}
 			return p.umount(cmd.Context(), args[0], o)
 		},
 	}
@@ -39,7 +42,6 @@ everything stays mounted and usable. A mount whose daemon is dead is cleared.`,
 	flags.BoolVarP(&o.Lazy, "lazy", "l", false, "if in use, detach the name; the daemon serves until the last holder is gone, then flushes and ends")
 	flags.BoolVar(&o.Force, "force", false, "if in use, flush and cut the holders off: they get errors")
 	flags.BoolVar(&o.DiscardDirty, "discard-dirty", false, "give up what cannot be written: it is lost")
-	cmd.MarkFlagsMutuallyExclusive("lazy", "force")
 	return cmd
 }
 
