@@ -63,6 +63,7 @@ func (p *program) serveMount(ctx context.Context, point string, opts daemon.Opti
 	if opts.Socket, err = control.Path(opts.Mountpoint); err != nil {
 		return err
 	}
+	opts.OnWait = func(line string) { to.Warn("iscsifs: mount " + opts.Mountpoint + ": " + line) }
 	d, err := daemon.Start(ctx, opts)
 	if err != nil {
 		return err

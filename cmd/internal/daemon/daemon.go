@@ -28,6 +28,8 @@ type Options struct {
 
 	// OnState, which may be nil, is told each new state. It is not to wait.
 	OnState func(State)
+	// OnWait, which may be nil, is told whom the start waits for.
+	OnWait func(line string)
 }
 
 // Daemon is a mount and all that serves it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/iscsifs/iscsifs/cmd/internal/guard"
 	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
@@ -63,7 +64,7 @@ func (d *Daemon) lockUnit(ctx context.Context, l *lun) (*guard.Lock, error) {
 		return nil, err
 	}
 	use := guard.Use{Mountpoint: d.opts.Mountpoint, Path: filepath.Join(d.opts.Mountpoint, l.path()), Socket: d.opts.Socket}
-	return whenFlushed(ctx, func() (*guard.Lock, error) {
+	return d.whenFlushed(ctx, func() (*guard.Lock, error) {
 		return guard.LogicalUnit(ctx, unitKey(l), l.where(), use)
 	})
 }
@@ -89,21 +90,35 @@ var flushPatience = 2 * time.Minute
 // flushPoll is how often to look whether it has ended.
 const flushPoll = 100 * time.Millisecond
 
-// whenFlushed takes a lock. A daemon whose mount is gone writes what is left
-// and ends: the new mount waits for it, so that it reads what was written.
-func whenFlushed(ctx context.Context, take func() (*guard.Lock, error)) (*guard.Lock, error) {
+// whenFlushed takes a lock. A daemon whose mount is gone serves its last holders,
+// writes what is left and ends: the new mount waits for it, so that it reads what was
+// written, and says so once.
+func (d *Daemon) whenFlushed(ctx context.Context, take func() (*guard.Lock, error)) (*guard.Lock, error) {
 	deadline := time.Now().Add(flushPatience)
-	for {
+	for told := false; ; told = true {
 		lock, err := take()
 		var held *guard.HeldError
 		if !errors.As(err, &held) || !unmounted(held) || time.Now().After(deadline) {
 			return lock, err
+		}
+		if !told {
+			d.tellWait(&held.By)
 		}
 		select {
 		case <-time.After(flushPoll):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// tellWait says whom the start waits for.
+func (d *Daemon) tellWait(by *guard.Use) {
+	line := fmt.Sprintf("waiting up to %s for process %d of user %s, which has no mount on %s any more, but serves its last holders or flushes: `iscsifs status %s` shows it",
+		flushPatience, by.PID, by.User, by.Mountpoint, plain.Quoted(by.Mountpoint))
+	d.log.Info().Msg(line)
+	if d.opts.OnWait != nil {
+		d.opts.OnWait(line)
 	}
 }
 

@@ -1,9 +1,16 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/iscsifs/iscsifs/config"
+	"github.com/iscsifs/iscsifs/fusefs"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
@@ -28,5 +35,27 @@ func TestUnitKey(t *testing.T) {
 	}
 	if strong(iqnA) != strong(iqnB) {
 		t.Error("a unit that is known in the world has two keys")
+	}
+}
+
+// A start that waits for another daemon says for whom, once.
+func TestWaitIsTold(t *testing.T) {
+	first := served(t, newSite(newFakeSession(iqnA, 1))) // has no real mount, and so looks as if it were about to end
+	s := newSite(newFakeSession(iqnA, 1))
+	opts := s.options(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	var told []string
+	opts.OnWait = func(line string) {
+		told = append(told, line)
+		time.AfterFunc(3*flushPoll, cancel)
+	}
+	_, err := start(ctx, opts, s.login, func(*fusefs.FS, *Options) (mount, error) { return s.mount, nil })
+	if !errors.Is(err, context.Canceled) || len(told) != 1 {
+		t.Fatalf("told %q, %v", told, err)
+	}
+	for _, words := range []string{fmt.Sprintf("process %d ", os.Getpid()), first.opts.Mountpoint} {
+		if !strings.Contains(told[0], words) {
+			t.Errorf("%q does not name %s", told[0], words)
+		}
 	}
 }

@@ -167,14 +167,14 @@ func (d *Daemon) abandon(ctx context.Context) {
 // lock makes this the only daemon for the mountpoint and for its sessions.
 func (d *Daemon) lock(ctx context.Context) error {
 	use := guard.Use{Mountpoint: d.opts.Mountpoint, Socket: d.opts.Socket}
-	err := d.locks.add(whenFlushed(ctx, func() (*guard.Lock, error) {
+	err := d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
 		return guard.Mountpoint(ctx, d.opts.Mountpoint, use)
 	}))
 	if err != nil {
 		return err
 	}
 	for _, t := range d.targets {
-		err := d.locks.add(whenFlushed(ctx, func() (*guard.Lock, error) {
+		err := d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
 			return guard.Nexus(ctx, d.opts.InitiatorName, t.login.ISID, t.cfg.IQN, use)
 		}))
 		if err != nil {
