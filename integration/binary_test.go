@@ -18,11 +18,21 @@ const (
 // iscsifs runs the program under test to its end.
 func (h *host) iscsifs(args ...string) result {
 	h.t.Helper()
-	program, err := builtProgram()
+	return h.run(h.program(), args...)
+}
+
+// program is the path of the program under test.
+func (h *host) program() string {
+	h.t.Helper()
+	built := builtProgram
+	if h.released {
+		built = releasedProgram
+	}
+	path, err := built()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return h.run(program, args...)
+	return path
 }
 
 // mustIscsifs runs the program, which must succeed, and returns its output.

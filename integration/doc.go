@@ -10,8 +10,10 @@
 //	config_test.go     writes configurations
 //	mount_test.go      mounts, unmounts
 //	tgt_test.go        targets to mount from
+//	scripted_test.go   a target in this process, that misbehaves on request
 //	wiretap_test.go    a proxy that notes the SCSI commands passing by
 //	loop_test.go       loop devices and file systems on them
+//	fio_test.go        load, and data that tells whether it is right
 //	user_test.go       a user without privileges
 //	leak_test.go       finds and removes what a test left behind
 //	must_run_test.go   skips with a reason, except what CI says must run

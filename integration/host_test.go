@@ -14,9 +14,10 @@ import (
 // host is what one test sees of the machine: a directory of its own, the user
 // that runs its commands, and the promise that nothing stays behind.
 type host struct {
-	t    *testing.T
-	dir  string
-	user *unprivileged // nil: as the test itself, root
+	t        *testing.T
+	dir      string
+	user     *unprivileged // nil: as the test itself, root
+	released bool          // the program is the one that users get, whose time and memory count
 }
 
 const commandTimeout = 3 * time.Minute

@@ -21,8 +21,12 @@ var runDir string
 // runPrefix begins the name of each run's directory; the process id follows.
 const runPrefix = "iscsifs-test-"
 
-// builtProgram returns the path of the program under test, built at the first call.
-var builtProgram = sync.OnceValues(buildBinary)
+// builtProgram returns the path of the program under test, built as the tests are
+// at the first call; releasedProgram that of the program as its users get it.
+var (
+	builtProgram    = sync.OnceValues(func() (string, error) { return buildBinary("iscsifs", raceDetector) })
+	releasedProgram = sync.OnceValues(func() (string, error) { return buildBinary("released/iscsifs", false) })
+)
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
@@ -41,14 +45,15 @@ func runAll(m *testing.M) int {
 	return m.Run()
 }
 
-// buildBinary compiles the program, under the race detector if the tests are.
-func buildBinary() (string, error) {
-	path := filepath.Join(runDir, "iscsifs")
-	args := []string{"build", "-o", path}
-	if raceDetector {
-		args = append(args, "-race")
+// buildBinary compiles the program, under the race detector or as `make build` does.
+func buildBinary(name string, race bool) (string, error) {
+	path := filepath.Join(runDir, name)
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "../cmd/iscsifs")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if race {
+		cmd = exec.Command("go", "build", "-race", "-o", path, "../cmd/iscsifs")
 	}
-	out, err := exec.Command("go", append(args, "../cmd/iscsifs")...).CombinedOutput()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build cmd/iscsifs: %w\n%s", err, out)
 	}
