@@ -1,12 +1,16 @@
 package integration
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/iscsifs/iscsifs/integration/target"
 )
 
-const scriptedIQN = "iqn.2026-11.org.example.script:disks"
+// scriptedIQN is another in each run: one logical unit is used once on a host, and
+// its target's name is what tells it from those of other runs.
+var scriptedIQN = fmt.Sprintf("iqn.2026-11.org.example.script-%d:disks", os.Getpid())
 
 // scripted is a target in this process, whose medium and log of commands a test
 // sees and whose answers it scripts. It is strict: a breach of RFC 7143 fails the test.

@@ -36,6 +36,8 @@ type lunJSON struct {
 	Thin                                        bool
 	ReadBytes                                   int64 `json:"read_bytes"`
 	WrittenBytes                                int64 `json:"written_bytes"`
+	DirtyBytes                                  int64 `json:"dirty_bytes"`
+	HeldBytes                                   int64 `json:"held_bytes"`
 	Holders                                     []any
 }
 

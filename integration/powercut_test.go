@@ -1,0 +1,113 @@
+package integration
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/iscsifs/iscsifs/integration/target"
+)
+
+// TestPowerCutLosesNothing: the target's power fails again and again while writers
+// write and synchronize, so that it loses what it had answered for. After the next
+// fsync all of it stands on the medium.
+func TestPowerCutLosesNothing(t *testing.T) {
+	const writers = 4
+	for _, mode := range []string{"writeback", "writethrough", "none"} {
+		t.Run(mode, func(t *testing.T) {
+			h := newHost(t)
+			s := h.script(target.NewMemoryLUN(smallDisk, 512, target.WriteCache()))
+			m := h.mount(s.config("flush_interval = \"200ms\"\nmode = \"" + mode + "\""))
+			want := make([]byte, smallDisk)
+			var running sync.WaitGroup
+			for w := range writers {
+				part := want[w*smallDisk/writers:][:smallDisk/writers]
+				f := open(t, m.lun(0), os.O_RDWR)
+				running.Go(func() { writeAndSync(t, f, part, int64(w)*smallDisk/writers, uint64(w)) })
+			}
+			s.cutPowerDuring(t, running.Wait)
+			f := open(t, m.lun(0), os.O_RDWR)
+			if err := s.PowerCut(); err != nil { // once more behind the last write
+				t.Fatal(err)
+			}
+			if err := f.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.luns[0].PowerCut(); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(s.medium(t, 0, 0, smallDisk), want) {
+				t.Error("after power cuts and an fsync the medium lacks some of what was written")
+			}
+		})
+	}
+}
+
+// writeAndSync fills part, which begins at base of the file, with random pieces, some
+// of them twice and more, with an fsync now and then.
+func writeAndSync(t *testing.T, f *os.File, part []byte, base int64, seed uint64) {
+	rng := rand.New(rand.NewPCG(5, seed))
+	fresh := noise(seed)
+	for range 120 {
+		off := rng.IntN(len(part) - 64*kib)
+		piece := part[off:][:1+rng.IntN(64*kib)]
+		fresh.Read(piece)
+		if _, err := f.WriteAt(piece, base+int64(off)); err != nil {
+			t.Error(err)
+			return
+		}
+		if rng.IntN(25) == 0 {
+			if err := f.Sync(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}
+}
+
+// cutPowerDuring cuts the target's power and its connections a few times while work
+// goes on, and returns with it; work must not have ended before.
+func (s *scripted) cutPowerDuring(t *testing.T, work func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { work(); close(done) }()
+	for range 5 {
+		select {
+		case <-done:
+			t.Error("the work has ended before the last power cut")
+			return
+		case <-time.After(300 * time.Millisecond):
+		}
+		if err := s.PowerCut(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-done
+}
+
+// TestRestartUnderExt4: fio and ext4 on a loop device do not notice that the target
+// loses its power a few times.
+func TestRestartUnderExt4(t *testing.T) {
+	needTools(t, "fio", "losetup", "mkfs.ext4")
+	h := newHost(t)
+	s := h.script(target.NewMemoryLUN(64*mib, 512, target.WriteCache()))
+	m := h.mount(s.config(smallCache + "flush_interval = \"500ms\""))
+	loop := h.attachLoop(m.lun(0), "--direct-io=on")
+	h.sh(ext4.mkfs, loop)
+	point := h.mountFS(loop, "rw")
+	job := append(append(verifiedLoads["psync"], verified...), "--size=3m")
+	s.cutPowerDuring(t, func() { h.fio(job, point+"/file", "--rate_iops=100") })
+	h.sh(`umount "$1"; losetup -d "$2"`, point, loop)
+	m.umount()
+	if err := s.PowerCut(); err != nil {
+		t.Fatal(err)
+	}
+	copied := h.write("medium", string(s.medium(t, 0, 0, 64*mib)), 0o600)
+	h.sh(ext4.check, copied)
+	point = h.mountFS(copied, "loop")
+	h.fio(job, point+"/file", "--verify_only=1")
+	h.sh(`umount "$1"`, point)
+}
