@@ -81,7 +81,6 @@ func isSynchronize(c target.Command) bool {
 var (
 	scriptedWrites = target.SCSI(target.OpWrite10, target.OpWrite16)
 	scriptedReads  = target.SCSI(target.OpRead10, target.OpRead16)
-	scriptedSyncs  = target.SCSI(target.OpSynchronizeCache10, target.OpSynchronizeCache16)
 )
 
 // volume sums up the data of commands: how many, and how many bytes together.
