@@ -13,6 +13,7 @@ const (
 	ResetAttention                // 29/xx: power on or reset: volatile caches may be lost
 	CapacityChanged               // 2A/09: READ CAPACITY again
 	ModeChanged                   // 2A/00, 2A/01: MODE SENSE again
+	AccessStateChanged            // 2A/06: REPORT TARGET PORT GROUPS again
 	ReservationsChanged           // 2A/03, 2A/04, 2A/05: preempted or released
 	IdentityChanged               // 3F/03, 3F/05: INQUIRY again, is it still the same unit?
 	LUNsChanged                   // 3F/0E: REPORT LUNS again
@@ -32,6 +33,8 @@ func (s Sense) Attention() Attention {
 		return ModeChanged
 	case 0x2a03, 0x2a04, 0x2a05:
 		return ReservationsChanged
+	case 0x2a06:
+		return AccessStateChanged
 	case 0x2a09:
 		return CapacityChanged
 	case 0x3f03, 0x3f05:
