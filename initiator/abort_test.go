@@ -18,7 +18,7 @@ import (
 func TestAbortOnWire(t *testing.T) {
 	for _, result2 := range []byte{0, 1} { // Function complete, Task does not exist
 		p := newWirePeer(t, "")
-		s, w := p.login(func(c *Config) { c.NoopTimeout = soon })
+		s, w := p.login(func(c *Config) { c.AbortTimeout = soon })
 		lun := scsi.LUN{0x40, 9, 8, 7, 6, 5, 4, 3}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := async(func() error { _, err := rawDisk(s, lun).ReadAt(ctx, make([]byte, 4096), 0); return err })
@@ -71,8 +71,8 @@ func TestAbortOvertaken(t *testing.T) {
 	w.quiet()
 }
 
-// TestAbortRefused: without a good answer only the end of the connection says
-// that the memory is free.
+// TestAbortRefused: without a good answer to two aborts, nor to a reset, only the
+// end of the connection says that the memory is free.
 func TestAbortRefused(t *testing.T) {
 	for name, answer := range map[string]func(w *wire, h *header){
 		"refused": func(w *wire, h *header) {
@@ -84,13 +84,18 @@ func TestAbortRefused(t *testing.T) {
 		"unanswered": func(w *wire, h *header) {},
 	} {
 		p := newWirePeer(t, "")
-		s, w := p.login(func(c *Config) { c.NoopTimeout = 100 * time.Millisecond })
+		s, w := p.login(func(c *Config) { c.AbortTimeout, c.ResetTimeout = 50*time.Millisecond, 50*time.Millisecond })
 		ctx, cancel := context.WithCancel(context.Background())
 		done := readWith(ctx, rawDisk(s, scsi.LUN{}))
 		w.command()
 		cancel()
-		h, _ := w.expect(0x02)
-		answer(w, h)
+		for _, function := range []byte{1, 1, 5} {
+			h, _ := w.expect(0x02)
+			if h[1] != 0x80|function {
+				t.Errorf("%s: function %d, want %d", name, h[1]&0x7f, function)
+			}
+			answer(w, h)
+		}
 		w.ended(s)
 		if err := result(t, done); err == nil {
 			t.Errorf("%s: the read succeeds", name)

@@ -16,6 +16,9 @@ var (
 	errSessionDropped    = errors.New("the target announced to drop the session")
 )
 
+// errTasksTerminated is why a command ended that the target gave up.
+var errTasksTerminated = errors.New("the target has terminated the tasks of the LUN")
+
 // asyncLocked acts on an Asynchronous Message (RFC 7143, Section 11.9).
 func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 	var m pdu.AsyncMessage
@@ -108,11 +111,12 @@ func (c *conn) deadline(limit time.Duration) (context.Context, context.CancelFun
 // LUN", then acknowledge "via a NOP-Out PDU with ITT=0xffffffff" that carries the
 // LUN (RFC 7143, 11.9.1, code 5). The commands are sent again.
 func (c *conn) tasksTerminatedLocked(lun [8]byte) error {
+	var tasks []*task
 	c.s.slots.all(func(t *task) {
 		if t.kind == kindCommand && t.lun == lun {
-			t.response, t.status = pdu.CommandCompleted, scsi.TaskAborted
-			c.s.endLocked(t, nil)
+			tasks = append(tasks, t)
 		}
 	})
+	c.s.againLocked(tasks, c.s.errorLocked("session", errTasksTerminated))
 	return c.replyLocked(nopReply{lun, pdu.ReservedTag})
 }

@@ -2,16 +2,39 @@ package initiator
 
 import "github.com/iscsifs/iscsifs/initiator/scsi"
 
+// announced are the events that tell of a unit attention.
+var announced = map[scsi.Attention]EventKind{
+	scsi.CapacityChanged:     CapacityChanged,
+	scsi.ModeChanged:         ModeChanged,
+	scsi.AccessStateChanged:  AccessStateChanged,
+	scsi.ReservationsChanged: ReservationsChanged,
+	scsi.IdentityChanged:     InquiryChanged,
+	scsi.LUNsChanged:         LUNsChanged,
+}
+
 // attentionLocked acts on what a unit attention condition, or an asynchronous
 // SCSI event, announces of a logical unit.
 func (s *Session) attentionLocked(lun scsi.LUN, sense scsi.Sense) {
-	switch sense.Attention() {
+	d, attention := s.disks[lun], sense.Attention()
+	switch attention {
 	case scsi.NoAttention:
 		return
 	case scsi.ResetAttention:
 		s.lostWritesLocked(lun, sense)
 	default:
 		s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Stringer("lun", lun).Stringer("sense", sense).Msg("unit attention")
+	}
+	kind := announced[attention]
+	switch {
+	case d == nil && kind == LUNsChanged:
+		s.tellLocked(Event{Kind: LUNsChanged})
+	case d != nil && kind != 0:
+		d.announceLocked(kind)
+	}
+	// A logical unit that comes, with another behind its number, reports a power
+	// on or a change of its identity.
+	if d != nil && (attention == scsi.ResetAttention || attention == scsi.IdentityChanged) {
+		d.suspectLocked()
 	}
 }
 
@@ -23,8 +46,8 @@ func (s *Session) lostWritesLocked(lun scsi.LUN, sense scsi.Sense) {
 		return // being probed: nothing was written yet
 	}
 	d.epoch.Add(1)
-	if s.state == Recovering {
-		return // every new login counts as a loss, see Disk.verified
+	if d.state != DiskReady {
+		return // that alone counts as a loss, see Disk.changeLocked
 	}
 	s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", lun).Stringer("sense", sense).
 		Msg("the target may have lost writes that were not synchronized")

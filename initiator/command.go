@@ -47,6 +47,12 @@ func (s *Session) finish(ctx context.Context, t *task) error {
 			return s.checkLength(t)
 		}
 		s.noteAttention(t, verdict)
+		if t.once && !t.untouched(verdict) {
+			return s.commandError(t, unknownOutcome(s.commandError(t, nil)))
+		}
+		if verdict == scsi.NoLogicalUnit && t.disk != nil {
+			verdict = s.removed(t)
+		}
 		if !r.allowed(ctx, verdict) {
 			return s.commandError(t, nil)
 		}
@@ -65,6 +71,27 @@ func (t *task) verdict() scsi.Disposition {
 		return scsi.RetryDelayed
 	}
 	return scsi.Classify(t.status, t.sense)
+}
+
+// untouched tells of a command that must not be sent twice whether its answer is
+// final, or says that it was not executed.
+func (t *task) untouched(verdict scsi.Disposition) bool {
+	if verdict != scsi.RetryDelayed {
+		return true
+	}
+	busy := t.status == scsi.Busy || t.status == scsi.TaskSetFull || t.status == scsi.ACAActive
+	notReady := t.status == scsi.CheckCondition && t.sense.Key == scsi.NotReady
+	return t.response == pdu.CommandCompleted && (busy || notReady)
+}
+
+// removed takes note that a LUN that was there is no more. Its command waits with
+// the others for it to come back.
+func (s *Session) removed(t *task) scsi.Disposition {
+	err := s.commandError(t, nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.disk.removedLocked(err)
+	return scsi.RetryDelayed
 }
 
 // Bounds of retries.
@@ -133,7 +160,7 @@ func (s *Session) checkLength(t *task) error {
 
 // commandError words the end of a command: by cause, or, without one, by what
 // the target answered.
-func (s *Session) commandError(t *task, cause error) error {
+func (s *Session) commandError(t *task, cause error) *Error {
 	var e *Error
 	if errors.As(cause, &e) {
 		cause = e.Err

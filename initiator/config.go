@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
 // DigestPolicy says whether a digest is offered, demanded or left out (RFC
@@ -54,16 +55,32 @@ type Config struct {
 
 	HeaderDigest, DataDigest DigestPolicy // DigestNone
 
-	LoginTimeout   time.Duration // 15 s, for connect and login together
-	NoopInterval   time.Duration // 5 s of silence before a ping; negative turns pings off
-	NoopTimeout    time.Duration // 5 s for the answer to a ping
-	CommandTimeout time.Duration // 30 s without progress of a command
-	FlushTimeout   time.Duration // 120 s for SYNCHRONIZE CACHE
+	LoginTimeout time.Duration // 15 s, for connect and login together
+	NoopInterval time.Duration // 5 s of silence before a ping; negative turns pings off
+	NoopTimeout  time.Duration // 5 s for the answer to a ping
+	// CommandTimeout is how long a command may make no progress: 30 s. Then it
+	// is aborted and sent again, see the package comment.
+	CommandTimeout time.Duration
+	// FlushTimeout is the same for SYNCHRONIZE CACHE, UNMAP and WRITE SAME: 120 s,
+	// and ReplacementTimeout, where that is longer, while the target answers
+	// anything else.
+	FlushTimeout time.Duration
+	AbortTimeout time.Duration // 15 s, at most CommandTimeout, for the answer to an ABORT TASK
+	ResetTimeout time.Duration // 30 s, at most CommandTimeout, for the answer to a reset
 	// ReplacementTimeout is how long commands wait for a lost session before
-	// they fail with ErrSessionLost: 0 fails them at once, a negative value lets
-	// them wait for ever. The session itself never gives up until it is closed.
+	// they fail with ErrSessionLost, and for a lost LUN before they fail with
+	// ErrLUNLost: 0 fails them at once, a negative value lets them wait for ever.
+	// The session itself never gives up until it is closed.
 	ReplacementTimeout time.Duration
 	QueueDepth         int // 64 commands in flight per logical unit
+
+	// AcceptShrink is asked whether a LUN that has become smaller, from and to in
+	// bytes, is used further; where it says no, or is nil, the LUN's commands fail
+	// with ErrShrunk until [Disk.AcceptCapacity]. It must not wait for the session.
+	AcceptShrink func(lun scsi.LUN, from, to int64) bool
+	// OnEvent is told what the target announces, one event at a time, by a
+	// goroutine of the session's. It must not wait for the session, nor close it.
+	OnEvent func(Event)
 
 	// Logger gets one line for each thing that an administrator acts on; the
 	// zero Logger is silent.
@@ -77,6 +94,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.NoopTimeout, 5*time.Second)
 	setDefault(&c.CommandTimeout, 30*time.Second)
 	setDefault(&c.FlushTimeout, 120*time.Second)
+	setDefault(&c.AbortTimeout, min(15*time.Second, c.CommandTimeout))
+	setDefault(&c.ResetTimeout, min(30*time.Second, c.CommandTimeout))
 	setDefault(&c.QueueDepth, 64)
 	return c
 }

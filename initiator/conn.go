@@ -10,7 +10,7 @@ import (
 )
 
 // conn is one connection in full feature phase. It has two goroutines, both
-// started by [Session.attach] and both ended by its socket's end:
+// started by its start and both ended by its socket's end:
 //
 //	reader   owns the socket's read side and puts data straight into the
 //	         memory of the task that waits for it
@@ -25,6 +25,7 @@ type conn struct {
 	nc     net.Conn
 	params Params
 	portal string
+	began  time.Time
 
 	out outbox // owned by the holder of the sending token
 	in  inbox  // owned by the reader
@@ -36,6 +37,7 @@ type conn struct {
 	err       error // why the connection ended
 	time2wait time.Duration
 	loggedOut bool       // the target has answered a logout
+	given     int        // commands given up without the target's word, see lastRung
 	idle      *sync.Cond // signalled when the sending token is given back
 
 	flush chan struct{} // capacity 1: there is something to send
@@ -59,6 +61,7 @@ func newConn(s *Session, c *connected) *conn {
 		nc:        c.conn,
 		params:    c.params,
 		portal:    c.portal,
+		began:     time.Now(),
 		expStatSN: c.expStatSN,
 		time2wait: time.Duration(c.params.DefaultTime2Wait) * time.Second,
 		flush:     make(chan struct{}, 1),

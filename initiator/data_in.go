@@ -1,8 +1,6 @@
 package initiator
 
 import (
-	"time"
-
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
@@ -94,11 +92,12 @@ func (in *inbox) readData(t *task, off, n int) error {
 
 // endDataInLocked notes the progress and takes the status, if there is one.
 func (c *conn) endDataInLocked(t *task, d *pdu.DataIn, n int) {
-	if t.state != taskSent {
+	// It may have ended meanwhile, or been sent again with another tag.
+	if t.state != taskSent || t.itt != d.ITT {
 		return
 	}
 	t.received += n
-	t.sentAt = time.Now()
+	t.progressLocked()
 	if d.HasStatus {
 		// RFC 7143, 11.4.3: status in a Data-In implies Command Completed.
 		t.response, t.status, t.residual = pdu.CommandCompleted, scsi.Status(d.Status), d.Residual

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
 // Disk is a logical unit that is a direct access block device (SBC-3). It lives
-// as long as its session; its methods may be called by several goroutines.
+// until it, or its session, is closed; its methods may be called by several
+// goroutines.
 //
 // Offsets and lengths are in bytes and whole blocks. Memory handed to a method
 // is the disk's until the method returns.
@@ -20,7 +22,28 @@ type Disk struct {
 	info  atomic.Pointer[DiskInfo]
 	epoch atomic.Uint64
 	flush atomic.Int32          // a flushForm
-	gone  atomic.Pointer[Error] // why nothing is to be done with the LUN any more
+	gone  atomic.Pointer[Error] // why commands fail at once; changed with the state
+	// asking is the right to ask the logical unit what it is.
+	asking chan struct{}
+
+	// Guarded by Session.mu.
+	state     DiskState
+	since     time.Time // when it was last ready, or is ready
+	reason    *Error    // why it is not
+	resets    int       // resets under way, which hold commands too
+	waiting   taskList  // callers' commands that are held, in the order of submission
+	expiry    timer     // when to give up waiting
+	keeping   bool      // keep runs
+	due       bool      // there is something to ask
+	retry     timer     // when it will be
+	tries     int       // without success
+	announced eventSet  // to be told when the logical unit was asked
+}
+
+func newDisk(s *Session, lun scsi.LUN, info *DiskInfo) *Disk {
+	d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth), asking: make(chan struct{}, 1), since: time.Now()}
+	d.info.Store(info)
+	return d
 }
 
 // DiskInfo is what a logical unit tells of itself.
@@ -79,8 +102,13 @@ func (s *Session) OpenDisk(ctx context.Context, lun scsi.LUN) (*Disk, error) {
 		if err != nil {
 			return nil, err
 		}
-		d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth)}
-		d.info.Store(info)
+		// A disk that was closed, or never opened, may have left writes behind.
+		if s.haunted(lun) {
+			if err := s.exorcise(ctx, lun); err != nil {
+				return nil, p.error("open", err)
+			}
+		}
+		d := newDisk(s, lun, info)
 		// What was learned in two logins may be of two logical units.
 		if added, err := s.addDisk(d, login); added || err != nil {
 			return d, err
@@ -103,19 +131,4 @@ func (s *Session) addDisk(d *Disk, login int) (added bool, err error) {
 	}
 	s.disks[d.lun] = d
 	return true, nil
-}
-
-// fail makes all use of the disk fail with err from now on.
-func (d *Disk) fail(err *Error) {
-	d.gone.Store(err)
-	s := d.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for t := s.pending.head; t != nil; {
-		next := t.next
-		if t.lun == d.lun {
-			s.endLocked(t, err)
-		}
-		t = next
-	}
 }

@@ -63,7 +63,7 @@ func (d *Disk) synchronize(ctx context.Context, form flushForm) error {
 		return d.error(cdb.String(), context.Cause(ctx))
 	}
 	t := newCommand(d.lun, cdb, d.s.cfg.FlushTimeout)
-	t.disk = d
+	t.disk, t.slow = d, true
 	defer t.release()
 	if err := d.s.submit(t); err != nil {
 		return d.s.commandError(t, err)

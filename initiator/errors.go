@@ -38,8 +38,13 @@ var (
 	ErrTimeout = errors.New("no answer in time")
 	// ErrSessionLost: the session ended and could not be restored.
 	ErrSessionLost = errors.New("session lost")
-	// ErrClosed: the session was closed by its owner.
-	ErrClosed = errors.New("session closed")
+	// ErrLUNLost: the session goes on without the LUN, which did not come back
+	// within the replacement timeout.
+	ErrLUNLost = errors.New("LUN lost")
+	// ErrClosed: the session, or the disk, was closed by its owner.
+	ErrClosed = errors.New("closed")
+	// ErrOutcomeUnknown: a command that must not be sent twice was not answered.
+	ErrOutcomeUnknown = errors.New("nobody knows whether the target has executed it")
 	// ErrNotDisk: the logical unit is absent or is no disk.
 	ErrNotDisk = errors.New("not a disk")
 	// ErrShort: a command moved less data, or more, than it had to.
@@ -50,7 +55,17 @@ var (
 	ErrOutOfRange = errors.New("outside of the disk")
 	// ErrIdentity: after a new login the LUN is not the logical unit it was.
 	ErrIdentity = errors.New("the LUN is another logical unit than before")
+	// ErrShrunk: the LUN has a smaller capacity than before, which nobody has
+	// accepted.
+	ErrShrunk = errors.New("the LUN has become smaller")
 )
+
+// AwayTooLong tells whether a command failed because its session, or its LUN, did
+// not come back within the replacement timeout: another host may own the LUN by
+// now.
+func AwayTooLong(err error) bool {
+	return errors.Is(err, ErrSessionLost) || errors.Is(err, ErrLUNLost)
+}
 
 // Error says in one sentence what failed, where and why.
 func (e *Error) Error() string {

@@ -96,15 +96,15 @@ func TestIdentityOfOthers(t *testing.T) {
 	const size = 8 << 20
 	for name, c := range map[string]struct {
 		was, is *target.LUN
-		same    bool
+		want    error
 	}{
-		"same designator":      {otherDisk(size), otherDisk(size), true},
-		"grown":                {otherDisk(size), otherDisk(2 * size), true},
-		"shrunk":               {otherDisk(size), otherDisk(size / 2), false},
-		"other block size":     {otherDisk(size), target.NewMemoryLUN(size, 4096, target.NAA("6000000000000000000000000000beef")), false},
-		"other designator":     {otherDisk(size), otherDisk(size, target.NAA("6000000000000000000000000000dead")), false},
-		"designator vanished":  {otherDisk(size), otherDisk(size, target.NAA("-"), target.Identity("A", "B", "C")), false},
-		"the same, named anew": {otherDisk(size, target.Identity("A", "B", "C")), otherDisk(size, target.Identity("D", "E", "F")), true},
+		"same designator":      {otherDisk(size), otherDisk(size), nil},
+		"grown":                {otherDisk(size), otherDisk(2 * size), nil},
+		"shrunk":               {otherDisk(size), otherDisk(size / 2), ErrShrunk},
+		"other block size":     {otherDisk(size), target.NewMemoryLUN(size, 4096, target.NAA("6000000000000000000000000000beef")), ErrIdentity},
+		"other designator":     {otherDisk(size), otherDisk(size, target.NAA("6000000000000000000000000000dead")), ErrIdentity},
+		"designator vanished":  {otherDisk(size), otherDisk(size, target.NAA("-"), target.Identity("A", "B", "C")), ErrIdentity},
+		"the same, named anew": {otherDisk(size, target.Identity("A", "B", "C")), otherDisk(size, target.Identity("D", "E", "F")), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = []*target.LUN{c.was} })
@@ -114,10 +114,10 @@ func TestIdentityOfOthers(t *testing.T) {
 			l.swap(c.is)
 			l.awaitReconnect(1)
 			_, err := l.disk.WriteAt(timeout(t), data, 4096)
-			if c.same != (err == nil) || err != nil && !errors.Is(err, ErrIdentity) {
+			if !errors.Is(err, c.want) {
 				t.Errorf("the next write: %v", err)
 			}
-			if !c.same {
+			if c.want != nil {
 				untouched(t, c.is)
 				return
 			}

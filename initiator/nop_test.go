@@ -3,9 +3,11 @@ package initiator
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -234,8 +236,8 @@ func TestSilentTargetRecovers(t *testing.T) {
 	l.holds(pattern(1, 512), 0)
 }
 
-// TestCommandTimeout: a command that makes no progress ends the connection when
-// its timeout is over, though the target lives.
+// TestCommandTimeout: a command that makes no progress is aborted when its timeout
+// is over, and sent again; the connection goes on.
 func TestCommandTimeout(t *testing.T) {
 	l := newLab(t, func(_ *target.Config, c *Config) { c.CommandTimeout = 200 * time.Millisecond })
 	l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.Drop())
@@ -246,7 +248,10 @@ func TestCommandTimeout(t *testing.T) {
 		t.Errorf("after %v", took)
 	}
 	l.holds(pattern(1, 512), 0)
-	if st := l.s.Status(); st.Reconnects != 1 || !errors.Is(st.Reason, ErrTimeout) {
-		t.Errorf("reconnects %d, reason %v", st.Reconnects, st.Reason)
+	if st := l.s.Status(); st.Reconnects != 0 || st.Stats.Timeouts != 1 {
+		t.Errorf("reconnects %d, timeouts %d", st.Reconnects, st.Stats.Timeouts)
+	}
+	if tm := l.Counters().TaskManagement; !slices.Equal(tm, []pdu.TaskMgmtFunction{pdu.AbortTask}) {
+		t.Errorf("task management: %v", tm)
 	}
 }

@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -216,13 +217,16 @@ func noEOF(err error) error {
 	return err
 }
 
+// errClosedByTarget is how a connection ends that the other side closes.
+var errClosedByTarget = errors.New("the target closed the connection")
+
 // readError words the end of a connection.
 func readError(err error) error {
 	switch err {
 	case io.EOF:
-		return fmt.Errorf("the target closed the connection")
+		return errClosedByTarget
 	case io.ErrUnexpectedEOF:
-		return fmt.Errorf("the target closed the connection in the middle of a PDU")
+		return fmt.Errorf("%w in the middle of a PDU", errClosedByTarget)
 	}
 	return err
 }

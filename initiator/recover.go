@@ -2,12 +2,11 @@ package initiator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
+	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
@@ -27,22 +26,26 @@ func (s *Session) lost(c *conn) {
 		s.endAllLocked(s.errorLocked("session", ErrClosed))
 		return
 	}
-	if s.state == LoggedIn {
-		s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Str("portal", c.portal).Err(c.err).
-			Int("commands", s.pending.len+maxSlots-len(s.slots.free)).
-			Msg("connection lost, logging in again")
+	reason := s.flappedLocked(c)
+	s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Str("portal", c.portal).Err(reason).
+		Int("commands", s.waitingLocked()+maxSlots-len(s.slots.free)).
+		Msg("connection lost, logging in again")
+	s.changeLocked(Recovering, reason)
+	s.nextAttempt = time.Now().Add(max(c.time2wait, flapPause(s.flaps)))
+	for _, d := range s.disks {
+		d.retry.stop()
+		if d.state == DiskReady {
+			d.changeLocked(DiskUnproven, nil)
+		}
 	}
-	s.changeLocked(Recovering, c.err)
-	s.nextAttempt = time.Now().Add(c.time2wait)
 	s.requeueLocked(c)
 }
 
 // endingLocked tells whether the session is not to come back.
 func (s *Session) endingLocked() bool { return s.state == LoggingOut || s.isClosed() }
 
-// requeueLocked puts commands that were sent and not answered before those that
-// were not sent, in the order of their CmdSN. Everything else that was under way
-// ends: it belonged to the connection.
+// requeueLocked queues again the commands that were sent and not answered.
+// Everything else that was under way ends: it belonged to the connection.
 func (s *Session) requeueLocked(c *conn) {
 	lost := s.errorLocked("session", ErrSessionLost)
 	var again []*task
@@ -52,7 +55,7 @@ func (s *Session) requeueLocked(c *conn) {
 		if t.write && !c.loggedOut {
 			s.ghosts[t.lun] = true
 		}
-		if s.replaysLocked(t) {
+		if t.kind == kindCommand {
 			again = append(again, t)
 		} else {
 			s.endLocked(t, lost)
@@ -63,35 +66,7 @@ func (s *Session) requeueLocked(c *conn) {
 			s.endLocked(l.head, lost)
 		}
 	}
-	slices.SortFunc(again, func(a, b *task) int { return int(int32(a.cmdSN - b.cmdSN)) })
-	waiting := s.pending
-	s.pending = taskList{}
-	for _, t := range again {
-		s.slots.remove(t)
-		t.remove()
-		t.restart()
-		t.state = taskPending
-		s.pending.pushBack(t)
-	}
-	for t := waiting.head; t != nil; t = waiting.head {
-		waiting.head = t.next
-		s.pending.pushBack(t)
-	}
-}
-
-// replaysLocked tells whether a command that was sent and not answered is sent
-// again.
-func (s *Session) replaysLocked(t *task) bool {
-	if t.kind != kindCommand || t.internal || t.abandoned {
-		return false
-	}
-	if t.lostAt.IsZero() {
-		t.lostAt = time.Now()
-	}
-	// A command that takes every connection down with it must not go on for
-	// ever.
-	limit := s.cfg.ReplacementTimeout
-	return limit < 0 || time.Since(t.lostAt) < limit
+	s.againLocked(again, lost)
 }
 
 // recover logs in again until it succeeds, and returns the new connection, or
@@ -152,9 +127,14 @@ func (s *Session) expire() {
 	}
 	s.failing = s.errorLocked("session", fmt.Errorf("%w: %w", ErrSessionLost, s.reason))
 	s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Dur("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
-		Int("commands", s.pending.len).Msg("the session did not come back in time: commands fail until it does")
+		Int("commands", s.waitingLocked()).Msg("the session did not come back in time: commands fail until it does")
 	for s.pending.head != nil {
 		s.endLocked(s.pending.head, s.failing)
+	}
+	for _, d := range s.disks {
+		for d.waiting.head != nil {
+			s.endLocked(d.waiting.head, s.failing)
+		}
 	}
 }
 
@@ -183,78 +163,28 @@ func (s *Session) attemptFailed(err error, backoff time.Duration) {
 	s.cfg.Logger.Debug().Str("target", s.cfg.TargetName).Err(err).Time("next", s.nextAttempt).Msg("login failed")
 }
 
-// reinstate logs in with the identity of the lost session, proves that the
-// logical units are the same, and lets the commands go on.
+// reinstate logs in with the identity of the lost session. What does not belong to
+// an open disk goes on at once, each disk when it has proven to be the same.
 func (s *Session) reinstate(ctx context.Context) (*conn, error) {
 	connected, err := s.connectAny(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.attach(connected)
-	c := s.conn
-	c.start()
-	ctx, cancel := c.bind(ctx)
-	defer cancel()
-	if err := s.verify(ctx); err != nil {
-		c.fail(err)
-		c.wait()
-		s.mu.Lock()
-		s.conn = nil
-		s.requeueLocked(c)
-		s.mu.Unlock()
-		return nil, err
-	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.attachLocked(connected)
 	s.reconnects++
-	s.gate, s.failing, s.nextAttempt = true, nil, time.Time{}
+	s.failing, s.nextAttempt = nil, time.Time{}
 	s.changeLocked(LoggedIn, nil)
-	s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Str("portal", c.portal).Int("commands", s.pending.len).Msg("logged in again")
-	s.mu.Unlock()
-	c.send()
+	for _, d := range s.disks {
+		d.proveLocked()
+	}
+	s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Str("portal", c.portal).Int("commands", s.waitingLocked()).Msg("logged in again")
+	c.start()
 	return c, nil
 }
 
-// patience is how long a logical unit that is absent or not ready after a new
-// login holds up the others of its target: it may be starting up.
-const patience = 10 * time.Second
-
-// verify checks every open disk and silences the writes of lost connections. A
-// disk that turns out to be another, or does not come back, takes its commands
-// with it; any other fault is one of the whole attempt.
-func (s *Session) verify(ctx context.Context) error {
-	for lun, d := range s.openDisks() {
-		err := d.verify(ctx)
-		if err == nil && s.haunted(lun) {
-			err = s.exorcise(ctx, lun)
-		}
-		if ended := s.connectionError(); ended != nil {
-			return ended
-		}
-		if err != nil && !errors.Is(err, ErrIdentity) && s.downFor() < patience {
-			return err
-		}
-		d.verified(err)
-	}
-	return ctx.Err()
-}
-
-// downFor tells for how long the session has been recovering.
-func (s *Session) downFor() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Since(s.since)
-}
-
-func (s *Session) openDisks() map[scsi.LUN]*Disk {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	disks := make(map[scsi.LUN]*Disk, len(s.disks))
-	for lun, d := range s.disks {
-		disks[lun] = d
-	}
-	return disks
-}
-
+// haunted tells whether writes of a lost connection may still be executed.
 func (s *Session) haunted(lun scsi.LUN) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,27 +193,10 @@ func (s *Session) haunted(lun scsi.LUN) bool {
 
 // exorcise ends whatever a lost connection left running at a logical unit.
 func (s *Session) exorcise(ctx context.Context, lun scsi.LUN) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.CommandTimeout)
-	defer cancel()
-	if err := s.resetLUN(ctx, lun); err != nil {
+	if err := s.resetLUN(ctx, lun, pdu.LogicalUnitReset, pdu.TargetWarmReset); err != nil {
 		return err
 	}
 	// Drain the unit attention that the reset leaves behind.
-	if _, err := s.query(ctx, true, lun, scsi.TestUnitReady(), nil); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.ghosts, lun)
-	return nil
-}
-
-// connectionError tells why the connection ended, or nil while it lives.
-func (s *Session) connectionError() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn == nil {
-		return ErrSessionLost
-	}
-	return s.conn.err
+	_, err := s.query(ctx, true, lun, scsi.TestUnitReady(), nil)
+	return err
 }

@@ -27,7 +27,7 @@ func TestNothingIsForgotten(t *testing.T) {
 	near, far := net.Pipe()
 	t.Cleanup(func() { far.Close() })
 	hook := &hookedConn{Conn: near}
-	s.attach(&connected{conn: hook, params: DefaultParams()})
+	s.attachLocked(&connected{conn: hook, params: DefaultParams()})
 	c := s.conn
 	const all = 3 * maxRounds
 	written := make(chan struct{}, all)

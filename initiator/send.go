@@ -209,7 +209,7 @@ func (c *conn) addDataOutLocked(t *task) {
 	c.s.stats.DataOut++
 	d.dataSN++
 	d.off += n
-	t.sentAt = time.Now()
+	t.progressLocked()
 	if d.off == d.end {
 		t.popBurst()
 	}

@@ -18,13 +18,14 @@ type SessionState uint8
 //	               connection ended
 //	  LoggedIn ───────────────────────► Recovering ──┐ attempt failed: wait,
 //	   ▲  │  ▲                            │  │  ▲    │ then the next portal
-//	   │  │  └── logged in again, LUNs ───┘  │  └────┘
-//	Login │      proven to be the same       │
+//	   │  │  └────── logged in again ─────┘  │  └────┘
+//	Login │                                  │
 //	      │ Logout                           │ Logout, Close
 //	      ▼                                  ▼
 //	  LoggingOut ───────────────────────► Closed
 //
-// Closed is terminal, and Close leads there from every state.
+// Closed is terminal, and Close leads there from every state. The disks of a
+// session that has logged in again are proven one by one, see [DiskState].
 const (
 	LoggedIn SessionState = iota
 	Recovering
@@ -55,6 +56,8 @@ type Session struct {
 	closed chan struct{} // closed by Close: everything is to end
 	done   chan struct{} // closed by run: everything has ended
 	stats  counters
+	wg     sync.WaitGroup // the session's goroutines but run, which waits for them
+	probes chan struct{}  // a token for each logical unit that is asked what it is
 
 	// mu guards everything below and the tasks under way. It is never held
 	// during I/O.
@@ -64,11 +67,13 @@ type Session struct {
 	reason error // why the session is not LoggedIn, or was not before
 	conn   *conn // the live connection or nil
 	// gate is open when callers' commands may be sent; internal ones always may.
+	// Each disk has a gate of its own besides, see Disk.heldLocked.
 	gate bool
 	// failing is set when a lost session did not come back in time: commands
 	// fail with it until it does.
 	failing     error
 	reconnects  int
+	flaps       int // connections in a row that the target ended soon after the login
 	nextAttempt time.Time
 	movedTo     string // by a permanent redirect, instead of cfg.Portals
 	portal      string // of the last login
@@ -78,10 +83,15 @@ type Session struct {
 	slots   *slotTable
 	urgent  taskList // immediate requests
 	ownCmds taskList // the session's own commands
-	pending taskList // callers' commands, in the order of submission
+	pending taskList // callers' commands that are not held, in the order of submission
 	dataOut taskList // commands with Data-Out PDUs to send
 
+	events  []Event // to be told by tell
+	telling bool    // tell runs
+
 	disks map[scsi.LUN]*Disk
+	// rescues are the LUNs whose commands are being aborted, see rescue.
+	rescues map[scsi.LUN]bool
 	// ghosts are LUNs with writes that were unanswered when their connection
 	// ended: the target may still execute them.
 	ghosts map[scsi.LUN]bool
@@ -95,25 +105,26 @@ func Login(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.attach(c)
 	s.mu.Lock()
-	s.gate = true
+	conn := s.attachLocked(c)
 	s.mu.Unlock()
-	s.conn.start()
+	conn.start()
 	s.cfg.Logger.Info().Str("target", cfg.TargetName).Str("portal", c.portal).Msg("logged in")
-	go s.run(s.conn)
+	go s.run(conn)
 	return s, nil
 }
 
 func newSession(cfg Config) *Session {
 	return &Session{
-		cfg:    cfg.withDefaults(),
-		closed: make(chan struct{}),
-		done:   make(chan struct{}),
-		since:  time.Now(),
-		slots:  newSlotTable(),
-		disks:  map[scsi.LUN]*Disk{},
-		ghosts: map[scsi.LUN]bool{},
+		cfg:     cfg.withDefaults(),
+		closed:  make(chan struct{}),
+		done:    make(chan struct{}),
+		since:   time.Now(),
+		probes:  make(chan struct{}, maxProbes),
+		slots:   newSlotTable(),
+		disks:   map[scsi.LUN]*Disk{},
+		rescues: map[scsi.LUN]bool{},
+		ghosts:  map[scsi.LUN]bool{},
 	}
 }
 
@@ -145,16 +156,16 @@ func (s *Session) portals() []string {
 	return append([]string{s.movedTo}, s.cfg.Portals...)
 }
 
-// attach makes a new connection the session's. It is not started yet.
-func (s *Session) attach(c *connected) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// attachLocked makes a new connection, which is to be started, the session's.
+func (s *Session) attachLocked(c *connected) *conn {
 	s.conn = newConn(s, c)
 	s.window = newWindow(c.nextCmdSN, c.window)
 	s.params, s.portal = c.params, c.portal
 	if c.movedTo != "" {
 		s.movedTo = c.movedTo
 	}
+	s.gate = true
+	return s.conn
 }
 
 // changeLocked is the one place that changes the state.
@@ -183,10 +194,21 @@ func (s *Session) run(c *conn) {
 		c = s.recover()
 	}
 	<-s.closed // a session that logs out is closed when that is done
+	s.finishAll()
+	s.wg.Wait()
+}
+
+// finishAll ends what is left of the session but its goroutines, which end with
+// it.
+func (s *Session) finishAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changeLocked(Closed, nil)
 	s.endAllLocked(s.errorLocked("session", ErrClosed))
+	for _, d := range s.disks {
+		d.expiry.stop()
+		d.retry.stop()
+	}
 }
 
 // Close ends the session at once, without a logout. Commands under way fail
@@ -242,6 +264,15 @@ type SessionStatus struct {
 	Stats       Stats
 }
 
+// waitingLocked counts the commands that wait to be sent.
+func (s *Session) waitingLocked() int {
+	n := s.pending.len
+	for _, d := range s.disks {
+		n += d.waiting.len
+	}
+	return n
+}
+
 // Status tells how the session does.
 func (s *Session) Status() SessionStatus {
 	s.mu.Lock()
@@ -255,7 +286,7 @@ func (s *Session) Status() SessionStatus {
 		Portals:     s.cfg.Portals,
 		Reconnects:  s.reconnects,
 		NextAttempt: s.nextAttempt,
-		Waiting:     s.pending.len,
+		Waiting:     s.waitingLocked(),
 		Params:      s.params,
 		Stats:       s.stats.snapshot(),
 	}

@@ -53,11 +53,17 @@ func (s *slotTable) find(itt uint32) *task {
 	return s.tasks[slot]
 }
 
-// late tells whether the tag belonged to a task that has ended.
+// late tells whether the tag belonged to a task that has ended, or that goes by
+// another tag since: those of commands that were aborted, or taken as such, may
+// still be met when their slot has been used again.
 func (s *slotTable) late(itt uint32) bool {
 	slot := itt & slotMask
-	return itt != pdu.ReservedTag && slot < maxSlots && s.tasks[slot] == nil &&
-		itt>>slotBits == s.generation[slot]&(1<<(32-slotBits)-1)
+	if itt == pdu.ReservedTag || slot >= maxSlots || s.find(itt) != nil {
+		return false
+	}
+	const generations = 1 << (32 - slotBits)
+	usesAgo := (s.generation[slot] - itt>>slotBits) % generations
+	return usesAgo < min(s.generation[slot], generations/2)
 }
 
 // remove frees the task's slot, if it has one.

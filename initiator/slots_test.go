@@ -26,8 +26,11 @@ func TestSlots(t *testing.T) {
 	if second.itt == old {
 		t.Error("a tag is given again at once")
 	}
-	if s.late(old) || s.find(old) != nil {
-		t.Error("a tag two uses ago still counts")
+	if !s.late(old) || s.find(old) != nil {
+		t.Error("a tag two uses ago is not known as late")
+	}
+	if next := second.itt + 1<<slotBits; s.late(next) {
+		t.Error("the next tag counts as late")
 	}
 	if s.late(second.itt) || s.late(pdu.ReservedTag) || s.late(slotMask) {
 		t.Error("tags that no ended task had count as late")

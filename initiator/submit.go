@@ -1,11 +1,6 @@
 package initiator
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/iscsifs/iscsifs/initiator/pdu"
-)
+import "context"
 
 // submit queues a task and sends it as soon as it may be sent.
 func (s *Session) submit(t *task) error {
@@ -47,8 +42,16 @@ func (s *Session) queueLocked(t *task) {
 	case t.internal:
 		s.ownCmds.pushBack(t)
 	default:
-		s.pending.pushBack(t)
+		s.queueOfLocked(t).pushBack(t)
 	}
+}
+
+// queueOfLocked returns the queue in which a caller's command waits.
+func (s *Session) queueOfLocked(t *task) *taskList {
+	if t.disk != nil && t.disk.heldLocked() {
+		return &t.disk.waiting
+	}
+	return &s.pending
 }
 
 // refusalLocked says why a task cannot even be queued.
@@ -118,49 +121,24 @@ func (s *Session) wait(ctx context.Context, t *task) error {
 // abandon makes a task end soon.
 func (s *Session) abandon(ctx context.Context, t *task) {
 	s.mu.Lock()
-	cause := s.errorLocked("wait", context.Cause(ctx))
-	if t.state != taskSent {
-		s.endLocked(t, cause)
-		s.mu.Unlock()
-		return
-	}
-	t.abandoned = true
-	tag, cmdSN, c := t.itt, t.cmdSN, s.conn
-	if t.internal || t.kind != kindCommand {
-		// Only the end of the connection ends these for certain.
-		c.failLocked(cause)
-		s.endLocked(t, cause)
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
-
-	if err := s.abort(t, tag, cmdSN); err != nil {
-		// Without the abort's answer nobody knows when the target stops using
-		// the task's memory; the end of the connection says so.
-		c.fail(fmt.Errorf("ABORT TASK failed: %w", err))
-		return
-	}
-	s.mu.Lock()
-	s.endLocked(t, cause)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.giveUpLocked(t, s.errorLocked("wait", context.Cause(ctx)))
 }
 
-// abort asks the target to forget a task (RFC 7143, Section 11.5.1). It returns
-// nil when the task has ended or the target will not answer it any more.
-func (s *Session) abort(t *task, tag, cmdSN uint32) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.NoopTimeout)
-	defer cancel()
-	result, err := s.taskMgmt(ctx, pdu.AbortTask, t.lun, tag, cmdSN)
-	if err != nil {
-		return err
+// giveUpLocked makes a task end with cause: at once if it was not sent, else as
+// soon as the target does not use its memory any more.
+func (s *Session) giveUpLocked(t *task, cause error) {
+	switch {
+	case t.state != taskSent:
+		s.endLocked(t, cause)
+	case t.kind == kindCommand:
+		t.cause = cause
+		s.rescueLocked(t.lun)
+	default:
+		// Only the end of the connection ends these for certain.
+		s.conn.failLocked(cause)
+		s.endLocked(t, cause)
 	}
-	// "Task does not exist" means that its response was sent before, or that it
-	// never arrived; both have been seen by now, as responses arrive in order.
-	if result != pdu.FunctionComplete && result != pdu.TaskDoesNotExist {
-		return fmt.Errorf("the target answers: %v", result)
-	}
-	return nil
 }
 
 // endAllLocked ends every task.
@@ -168,6 +146,11 @@ func (s *Session) endAllLocked(err error) {
 	for _, l := range []*taskList{&s.urgent, &s.ownCmds, &s.pending, &s.dataOut} {
 		for l.head != nil {
 			s.endLocked(l.head, err)
+		}
+	}
+	for _, d := range s.disks {
+		for d.waiting.head != nil {
+			s.endLocked(d.waiting.head, err)
 		}
 	}
 	s.slots.all(func(t *task) { s.endLocked(t, err) })

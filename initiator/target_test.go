@@ -122,15 +122,15 @@ func (l *lab) open(lun scsi.LUN) *Disk {
 	return d
 }
 
-// hurry takes away the pause before the next login, DefaultTime2Wait, which
-// TestTime2Wait is about.
+// hurry takes away the pauses before the next login, DefaultTime2Wait, which
+// TestTime2Wait is about, and that of TestFlapping.
 func (l *lab) hurry() {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	if l.s.conn != nil {
 		l.s.conn.time2wait = 0
 	}
-	l.s.nextAttempt = time.Time{}
+	l.s.nextAttempt, l.s.flaps = time.Time{}, 0
 }
 
 // whileDown cuts the connection and lets the session log in again when f has

@@ -35,7 +35,9 @@ func (k taskKind) immediate() bool { return k != kindCommand && k != kindText }
 //	                  everything else ends ─────────────────────────┘
 //	                  text goes on in the same task
 //
-// A pending task ends too when its caller gives up or the session closes.
+// A sent command is pending again when it was aborted, by whoever it was, and its
+// caller still wants it: see againLocked. A pending task ends too when its caller
+// gives up or the session closes.
 type taskState uint8
 
 const (
@@ -73,7 +75,12 @@ type task struct {
 	cdb         scsi.CDB
 	read, write bool
 	// exact commands transfer all of data or fail.
-	exact   bool
+	exact bool
+	// once commands are never sent again when the target may have executed them:
+	// they fail with ErrOutcomeUnknown.
+	once bool
+	// slow commands get more time while the target answers anything else.
+	slow    bool
 	timeout time.Duration // without progress
 	data    vector        // memory of the caller: source of a write, destination of a read
 
@@ -87,12 +94,13 @@ type task struct {
 
 	// Progress, guarded by Session.mu.
 	state     taskState
-	pins      int  // the writer's and the reader's hold on data
-	abandoned bool // the caller gave up: ends with the abort's answer
+	pins      int   // the writer's and the reader's hold on data
+	overdue   bool  // no progress for timeout: to be aborted, and sent again
+	cause     error // why the caller gave up: to be aborted, and to end with it
 	itt       uint32
 	cmdSN     uint32
 	sentAt    time.Time // last progress
-	lostAt    time.Time // when a connection first ended under it
+	vainSince time.Time // when it had first been sent in vain
 	bursts    [maxBursts]burst
 	nbursts   int
 	r2tSN     uint32 // expected next
@@ -145,7 +153,11 @@ func (t *task) restart() {
 	t.nbursts, t.r2tSN, t.dataSN, t.received, t.sent = 0, 0, 0, 0, 0
 	t.ranges = t.ranges[:0]
 	t.response, t.status, t.sense, t.residual = 0, 0, scsi.Sense{}, pdu.Residual{}
+	t.overdue = false
 }
+
+// progressLocked begins the time without progress anew.
+func (t *task) progressLocked() { t.sentAt, t.overdue = time.Now(), false }
 
 // pushBurst adds a sequence of Data-Out PDUs to be sent; checkR2T keeps the
 // number within maxBursts.
@@ -183,6 +195,17 @@ func (l *taskList) pushBack(t *task) {
 		l.head = t
 	}
 	l.tail = t
+	l.len++
+}
+
+func (l *taskList) pushFront(t *task) {
+	t.list, t.prev, t.next = l, nil, l.head
+	if l.head != nil {
+		l.head.prev = t
+	} else {
+		l.tail = t
+	}
+	l.head = t
 	l.len++
 }
 

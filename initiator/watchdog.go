@@ -7,8 +7,8 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 )
 
-// watch ends the connection when the target is silent or a command makes no
-// progress. Any byte that arrives is a sign of life; a ping goes out only when
+// watch ends the connection when the target is silent, and has commands aborted
+// that make no progress. Any byte that arrives is a sign of life; a ping goes out only when
 // none did for NoopInterval.
 func (c *conn) watch() {
 	w := watchdog{c: c, heard: time.Now()}
@@ -52,7 +52,8 @@ func (w *watchdog) check(now time.Time) error {
 	if err := w.checkSilence(now); err != nil {
 		return err
 	}
-	return w.checkTasks(now)
+	w.overdueCommands(now)
+	return nil
 }
 
 func (w *watchdog) checkSilence(now time.Time) error {
@@ -94,26 +95,16 @@ func (w *watchdog) sendPing() {
 // stuck tells whether a command made no progress for its timeout. One whose data
 // are on the wire right now makes progress as long as bytes arrive.
 func (w *watchdog) stuck(t *task, now time.Time) bool {
-	since := t.sentAt
+	since, limit := t.sentAt, t.timeout
 	if t.pins > 0 && w.heard.After(since) {
 		since = w.heard
 	}
-	return now.Sub(since) >= t.timeout
-}
-
-// checkTasks looks for a command without progress.
-func (w *watchdog) checkTasks(now time.Time) error {
-	s := w.c.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var err error
-	s.slots.all(func(t *task) {
-		if t.kind == kindCommand && t.timeout > 0 && w.stuck(t, now) {
-			err = fmt.Errorf("%w: %v of LUN %v made no progress for %v", ErrTimeout, t.cdb, t.lun, t.timeout)
+	if t.slow && now.Sub(w.heard) < t.timeout {
+		replacement := w.c.s.cfg.ReplacementTimeout
+		if replacement < 0 {
+			return false
 		}
-	})
-	if err != nil {
-		s.stats.timeouts.Add(1)
+		limit = max(limit, replacement)
 	}
-	return err
+	return now.Sub(since) >= limit
 }

@@ -43,7 +43,7 @@ func TestCmdSN(t *testing.T) {
 			t.Fatal(err)
 		}
 		next++
-		managed := async(func() error { return s.resetLUN(context.Background(), scsi.LUN{}) })
+		managed := async(func() error { return resetOnWire(s) })
 		if h, _ = w.expect(0x02); h.get(atCmdSN) != next || !h.immediate() {
 			t.Fatalf("task management has CmdSN %d, immediate %v; want %d", h.get(atCmdSN), h.immediate(), next)
 		}
@@ -52,6 +52,12 @@ func TestCmdSN(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// resetOnWire sends a LOGICAL UNIT RESET and nothing else.
+func resetOnWire(s *Session) error {
+	_, err := s.taskMgmt(context.Background(), tmRequest{function: pdu.LogicalUnitReset, refTag: reservedTag})
+	return err
 }
 
 // TestWindowClosed: a command whose CmdSN is beyond MaxCmdSN waits; immediate
@@ -65,7 +71,7 @@ func TestWindowClosed(t *testing.T) {
 	done := readBlock(d, 0)
 	await(t, "a queued command", func() bool { return s.Status().Waiting == 1 })
 	w.quiet()
-	managed := async(func() error { return s.resetLUN(context.Background(), scsi.LUN{}) })
+	managed := async(func() error { return resetOnWire(s) })
 	h, _ := w.expect(0x02)
 	w.respond(newHeader(0x22, 0x80).put(atITT, h.get(atITT)), nil)
 	if err := result(t, managed); err != nil {

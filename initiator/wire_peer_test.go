@@ -139,8 +139,7 @@ func (p *wirePeer) login(changes ...func(*Config)) (*Session, *wire) {
 
 // rawDisk is LUN 0 without the commands of OpenDisk.
 func rawDisk(s *Session, lun scsi.LUN) *Disk {
-	d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth)}
-	d.info.Store(&DiskInfo{LUN: lun, Capacity: scsi.Capacity{Blocks: testLUNBlocks, BlockSize: 512}})
+	d := newDisk(s, lun, &DiskInfo{LUN: lun, Capacity: scsi.Capacity{Blocks: testLUNBlocks, BlockSize: 512}})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.disks[lun] = d

@@ -15,6 +15,7 @@ var unreachable = []error{
 	initiator.ErrTimeout,
 	initiator.ErrNotISCSI,
 	initiator.ErrSessionLost,
+	initiator.ErrLUNLost,
 	initiator.LoginNotFound,
 	initiator.LoginTargetRemoved,
 	initiator.LoginServiceUnavailable,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/iscsifs/iscsifs/cache"
@@ -54,15 +53,11 @@ func (d *Daemon) openVolume(l *lun) (err error) {
 		opts.MaxAge = c.MaxAge.Duration()
 	}
 	if c.LateWrites == config.Hold {
-		opts.HoldLate = awayTooLong
+		opts.HoldLate = initiator.AwayTooLong
 	}
 	l.volume, err = d.memory.Open(l.disk, opts)
 	return err
 }
-
-// awayTooLong tells whether a write failed because its session did not come back
-// within the replacement timeout: another host may own the LUN by now.
-func awayTooLong(err error) bool { return errors.Is(err, initiator.ErrSessionLost) }
 
 // identityOf is a hash of what names the LUN's logical unit.
 func identityOf(l *lun) uint64 {

@@ -1,0 +1,82 @@
+package initiator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// againLocked takes commands that the target will not answer any more, because
+// they were aborted or their connection ended, and queues them once more: before
+// those of the same disk that were not sent yet, in the order of their CmdSN. Those
+// that must not be, or not any more, end: for why.
+func (s *Session) againLocked(tasks []*task, why error) {
+	slices.SortFunc(tasks, func(a, b *task) int { return int(int32(a.cmdSN - b.cmdSN)) })
+	for _, t := range slices.Backward(tasks) {
+		if err := s.lastWordLocked(t, why); err != nil {
+			s.endLocked(t, err)
+			continue
+		}
+		s.slots.remove(t)
+		t.remove()
+		t.restart()
+		t.state = taskPending
+		s.queueOfLocked(t).pushFront(t)
+	}
+}
+
+// lastWordLocked returns why a command is not sent again, or nil.
+func (s *Session) lastWordLocked(t *task, why error) error {
+	switch {
+	case t.cause != nil:
+		return t.cause
+	case t.once:
+		return unknownOutcome(why)
+	case t.internal:
+		return why // who asked decides
+	case t.disk != nil && !t.disk.state.usable():
+		return t.disk.reason
+	case !t.overdue && s.conn != nil:
+		return nil // it was the others' fault
+	}
+	if t.vainSince.IsZero() {
+		t.vainSince = time.Now()
+	}
+	// A command that is never answered, or takes every connection down with it,
+	// must not go on for ever.
+	if limit := s.cfg.ReplacementTimeout; limit >= 0 && time.Since(t.vainSince) >= limit {
+		return why
+	}
+	return nil
+}
+
+// unknownOutcome says of a command that must not be sent twice what nobody knows.
+func unknownOutcome(why error) error {
+	var e *Error
+	if errors.As(why, &e) {
+		why = e.Err
+	}
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, why)
+}
+
+// Reissue takes the disk's commands that are under way as aborted, and sends them
+// again: somebody else has reset the logical unit, which aborts the tasks of all
+// initiators and paths, without a word to those others (SAM-5, Sections 5.6 and
+// 7.7). Late answers to the old ones are dropped. The caller has seen to it that
+// none was sent since the reset began.
+func (d *Disk) Reissue() {
+	s := d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var tasks []*task
+	s.slots.all(func(t *task) {
+		if t.disk == d && t.kind == kindCommand {
+			tasks = append(tasks, t)
+		}
+	})
+	s.againLocked(tasks, d.errorLocked("reissue", errReset))
+	if s.conn != nil {
+		s.conn.wake()
+	}
+}

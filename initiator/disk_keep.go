@@ -1,0 +1,135 @@
+package initiator
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Bounds of asking logical units what they are.
+const (
+	maxProbes = 8 // at a time in one session
+	// probePatience is after how long one that does not answer no longer counts
+	// as one of them.
+	probePatience   = 2 * time.Second
+	minProbeBackoff = 250 * time.Millisecond
+	maxProbeBackoff = 30 * time.Second
+)
+
+// tendLocked has the logical unit asked what it is, soon: after a login, after a
+// unit attention, or when it is away and may be back. keep does it, the one
+// goroutine of the session's for this disk, which lives while it has something to
+// do.
+func (d *Disk) tendLocked() {
+	s := d.s
+	d.due = true
+	d.retry.stop()
+	if d.keeping || s.conn == nil || s.endingLocked() || d.state == DiskClosed {
+		return
+	}
+	d.keeping = true
+	s.wg.Go(d.keep)
+}
+
+func (d *Disk) keep() {
+	for c := d.takeDuty(); c != nil; c = d.takeDuty() {
+		d.attend(c)
+	}
+}
+
+// takeDuty returns the connection to ask by, or nil when there is nothing to ask
+// or nobody.
+func (d *Disk) takeDuty() *conn {
+	s := d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !d.due || s.conn == nil || s.conn.err != nil || s.endingLocked() || d.state == DiskClosed {
+		d.keeping = false
+		return nil
+	}
+	d.due = false
+	return s.conn
+}
+
+// attend is one attempt of keep.
+func (d *Disk) attend(c *conn) {
+	free := d.s.takeProbe(c)
+	if free == nil {
+		return
+	}
+	defer free()
+	ctx, cancel := context.WithTimeout(context.Background(), d.s.cfg.CommandTimeout)
+	defer cancel()
+	ctx, unbind := c.bind(ctx)
+	defer unbind()
+	if err := d.examine(ctx, c, examination{keeper: true}); err != nil {
+		d.askLater()
+	}
+}
+
+// takeProbe waits for the right to ask one more logical unit. It is nil when the
+// connection ends.
+func (s *Session) takeProbe(c *conn) (free func()) {
+	select {
+	case s.probes <- struct{}{}:
+	case <-c.down:
+		return nil
+	}
+	give := sync.OnceFunc(func() { <-s.probes })
+	silent := time.AfterFunc(probePatience, give)
+	return func() {
+		silent.Stop()
+		give()
+	}
+}
+
+// askLater plans the next attempt for a disk that is away, or whose news could
+// not be had.
+func (d *Disk) askLater() {
+	s := d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := d.state == DiskReady && d.announced != 0
+	if !news && d.state != DiskAway && d.state != DiskLost {
+		return
+	}
+	pause := min(minProbeBackoff<<min(d.tries, 10), maxProbeBackoff)
+	d.tries++
+	d.retry.start(pause/2+rand.N(pause), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		d.tendLocked()
+	})
+}
+
+// proveLocked begins the proof that the disk is the same as before.
+func (d *Disk) proveLocked() {
+	d.waitLocked(proofTime)
+	d.tendLocked()
+}
+
+// suspectLocked holds the commands until the logical unit has proven once more
+// that it is the same: it was reset, or says that it is not what it was.
+func (d *Disk) suspectLocked() {
+	if d.state != DiskReady {
+		return
+	}
+	d.changeLocked(DiskUnproven, nil)
+	d.proveLocked()
+}
+
+// announceLocked takes note of news that are told when the logical unit has been
+// asked for them.
+func (d *Disk) announceLocked(kind EventKind) {
+	d.announced.add(kind)
+	d.tendLocked()
+}
+
+func (d *Disk) takeAnnounced() eventSet {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	set := d.announced
+	d.announced = 0
+	return set
+}
