@@ -30,6 +30,7 @@ type Disk struct {
 	state     DiskState
 	since     time.Time // when it was last ready, or is ready
 	reason    *Error    // why it is not
+	told      DiskState // that was last logged and told
 	resets    int       // resets under way, which hold commands too
 	waiting   taskList  // callers' commands that are held, in the order of submission
 	expiry    timer     // when to give up waiting

@@ -103,8 +103,10 @@ func (d *Disk) askLater() {
 	})
 }
 
-// proveLocked begins the proof that the disk is the same as before.
+// proveLocked begins the proof that the disk is the same as before: commands wait
+// for its outcome.
 func (d *Disk) proveLocked() {
+	d.changeLocked(DiskUnproven, d.reason)
 	d.waitLocked(proofTime)
 	d.tendLocked()
 }
@@ -112,11 +114,9 @@ func (d *Disk) proveLocked() {
 // suspectLocked holds the commands until the logical unit has proven once more
 // that it is the same: it was reset, or says that it is not what it was.
 func (d *Disk) suspectLocked() {
-	if d.state != DiskReady {
-		return
+	if d.state == DiskReady {
+		d.proveLocked()
 	}
-	d.changeLocked(DiskUnproven, nil)
-	d.proveLocked()
 }
 
 // announceLocked takes note of news that are told when the logical unit has been

@@ -11,24 +11,24 @@ type DiskState uint8
 // Each disk stands for itself: one whose logical unit is silent or gone holds up
 // no other. Only changeLocked changes the state:
 //
-//	             connection ended; reset or new identity announced
-//	Ready ───────────────────────────────────────► Unproven
-//	 ▲ │ ▲           the same logical unit           │  │
-//	 │ │ └───────────────────────────────────────────┘  │ absent, not ready,
-//	 │ │                removed                         ▼ silent: asked again
-//	 │ └─────────────────────────────────────────────► Away ──┐ later
-//	 │                  the same                        │ ▲   │
-//	 ├──────────────────────────────────────────────────┤ └───┘
-//	 │                         the replacement timeout  ▼
-//	 ├─────────────────────────────────────────────── Lost, asked again as in Away
-//	 │       the same, by a later login or Refresh      ▲
-//	 └────── Refused ───────────────────────────────────┘ absent
-//	            ▲
-//	            └── another logical unit or a smaller one: from every state
+//	         connection ended; reset or new identity announced
+//	Ready ─────────────────────────────────────► Unproven ◄── new login: from
+//	 ▲ │ ▲            the same logical unit         │  │      every state
+//	 │ │ └──────────────────────────────────────────┘  │ absent, not ready,
+//	 │ │                 removed                       ▼ silent: asked again
+//	 │ └────────────────────────────────────────────► Away ──┐ later
+//	 │                   the same                      │ ▲   │
+//	 ├─────────────────────────────────────────────────┤ └───┘
+//	 │                        the replacement timeout  ▼
+//	 ├──────────────────────────────────────────────  Lost, asked again as Away is
+//	 │   the same, by Refresh                          ▲
+//	 └─── Refused ─────────────────────────────────────┘ absent
+//	         ▲
+//	         └── another logical unit or a smaller one: from every state
 //
 // In Unproven and Away commands wait in Disk.waiting, in Lost and Refused they
-// fail at once. Lost is reached from Unproven too. Closed is terminal, and Close
-// leads there from every state.
+// fail at once. The replacement timeout leads from Unproven to Lost too. Closed is
+// terminal, and Close leads there from every state.
 const (
 	DiskReady DiskState = iota
 	DiskUnproven
@@ -90,6 +90,7 @@ func (d *Disk) changeLocked(to DiskState, reason *Error) {
 	case DiskReady:
 		d.readyLocked()
 	case DiskUnproven, DiskAway:
+		d.gone.Store(nil)
 		d.holdLocked()
 	default:
 		d.gone.Store(reason)
@@ -109,12 +110,13 @@ func (d *Disk) noteLocked(from DiskState) {
 	if from == DiskReady || d.state == DiskReady {
 		d.since = time.Now()
 	}
+	if d.state == DiskUnproven || d.state == d.told {
+		return
+	}
+	d.told = d.state
 	log := d.s.cfg.Logger.With().Str("target", d.s.cfg.TargetName).Stringer("lun", d.lun).Logger()
 	switch d.state {
 	case DiskReady:
-		if from == DiskUnproven {
-			return
-		}
 		log.Info().Msg("the LUN is back")
 		d.s.tellLocked(Event{Kind: LUNBack, LUN: d.lun})
 	case DiskAway:
