@@ -1,0 +1,95 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/iscsifs/iscsifs/integration/target"
+)
+
+// TestFlapping: a session that its target ends again and again, soon after the
+// login, is named, and the pauses grow.
+func TestFlapping(t *testing.T) {
+	for name, end := range map[string]error{
+		"session dropped":    errSessionDropped,
+		"connection dropped": errConnectionDropped,
+		"closed":             readError(io.EOF),
+		"closed in a PDU":    readError(io.ErrUnexpectedEOF),
+		"reset":              syscall.ECONNRESET,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSession(Config{InitiatorName: "iqn.2026-11.org.example:twin", TargetName: "iqn.2026-11.org.example:disks"})
+				var pauses []time.Duration
+				for i := range 9 {
+					c := &conn{s: s, began: time.Now(), err: end}
+					time.Sleep(2 * time.Second)
+					s.state = LoggedIn
+					s.lost(c)
+					pauses = append(pauses, time.Until(s.nextAttempt))
+					named := strings.Contains(s.reason.Error(), "another login with the name iqn.2026-11.org.example:twin")
+					if named != (i >= 2) || !errors.Is(s.reason, end) {
+						t.Errorf("the %d. time: %v", i+1, s.reason)
+					}
+				}
+				for i := range pauses[3:] {
+					if p := pauses[i+3]; p < 30*time.Second && p < 2*pauses[i+2] || p > 30*time.Second {
+						t.Errorf("pauses %v", pauses)
+					}
+				}
+				// One that lasts ends it.
+				c := &conn{s: s, began: time.Now(), err: end}
+				time.Sleep(2 * time.Minute)
+				s.state = LoggedIn
+				s.lost(c)
+				if pause := time.Until(s.nextAttempt); pause > 0 || strings.Contains(s.reason.Error(), "another login") {
+					t.Errorf("pause %v, reason %v", pause, s.reason)
+				}
+			})
+		})
+	}
+}
+
+// TestNotFlapping: faults of the network, of the protocol or of a LUN are not
+// the work of another initiator.
+func TestNotFlapping(t *testing.T) {
+	s := newSession(Config{})
+	for range 5 {
+		s.lost(&conn{s: s, began: time.Now(), err: protocolErrorf("what it likes")})
+		s.lost(&conn{s: s, began: time.Now(), err: ErrTimeout})
+		if s.flaps != 0 {
+			t.Fatalf("it counts: %v", s.reason)
+		}
+	}
+}
+
+// TestTwins: two hosts with one name take the session from each other; both say
+// so.
+func TestTwins(t *testing.T) {
+	l := newTargetLab(t, func(tc *target.Config, _ *Config) {
+		p := target.DefaultParams()
+		p.DefaultTime2Wait = 0
+		tc.Params = &p
+	})
+	l.login()
+	twin, err := Login(context.Background(), l.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer twin.Close()
+	for _, s := range []*Session{l.s, twin} {
+		await(t, "a word of it", func() bool {
+			st := s.Status()
+			return st.Reason != nil && strings.Contains(st.Reason.Error(), "give each host its own [initiator] name")
+		})
+	}
+	if n := len(l.Sessions()); n > 1 {
+		t.Errorf("%d sessions with one ISID", n)
+	}
+}
