@@ -25,6 +25,13 @@ func flapPause(flaps int) time.Duration {
 	return min(minBackoff<<min(flaps-maxFlaps+1, 10), maxBackoff)
 }
 
+// firstBackoff returns the pause after the first login that fails.
+func (s *Session) firstBackoff() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(minBackoff, flapPause(s.flaps))
+}
+
 // flappedLocked returns why the connection ended, and counts those that the target
 // ended soon.
 func (s *Session) flappedLocked(c *conn) error {

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/iscsifs/iscsifs/integration/target"
 )
 
 // TestFlapping: a session that its target ends again and again, soon after the
@@ -72,24 +70,33 @@ func TestNotFlapping(t *testing.T) {
 // TestTwins: two hosts with one name take the session from each other; both say
 // so.
 func TestTwins(t *testing.T) {
-	l := newTargetLab(t, func(tc *target.Config, _ *Config) {
-		p := target.DefaultParams()
-		p.DefaultTime2Wait = 0
-		tc.Params = &p
-	})
+	l := newTargetLab(t)
 	l.login()
 	twin, err := Login(context.Background(), l.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer twin.Close()
-	for _, s := range []*Session{l.s, twin} {
+	both := []*Session{l.s, twin}
+	for _, s := range both {
 		await(t, "a word of it", func() bool {
+			for _, each := range both {
+				each.withoutWait()
+			}
 			st := s.Status()
 			return st.Reason != nil && strings.Contains(st.Reason.Error(), "give each host its own [initiator] name")
 		})
 	}
 	if n := len(l.Sessions()); n > 1 {
 		t.Errorf("%d sessions with one ISID", n)
+	}
+}
+
+// withoutWait takes away DefaultTime2Wait alone.
+func (s *Session) withoutWait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.time2wait = 0
 	}
 }

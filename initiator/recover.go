@@ -76,7 +76,7 @@ func (s *Session) recover() *conn {
 	defer cancel()
 	expired := s.expireLater()
 	defer expired.Stop()
-	for backoff := minBackoff; !s.ending(); backoff = min(2*backoff, maxBackoff) {
+	for backoff := s.firstBackoff(); !s.ending(); backoff = min(2*backoff, maxBackoff) {
 		if !s.pause() {
 			return nil
 		}

@@ -142,7 +142,7 @@ func (s *Session) lastRung(c *conn, lun scsi.LUN, why error) {
 	s.slots.all(func(t *task) {
 		if t.doomed(lun) {
 			questions = append(questions, t)
-			harmless = harmless && t.internal
+			harmless = harmless && t.question()
 		}
 	})
 	if harmless && c.given+len(questions) <= maxGivenUp {
@@ -155,6 +155,10 @@ func (s *Session) lastRung(c *conn, lun scsi.LUN, why error) {
 	s.stats.timeouts.Add(1)
 	c.failLocked(fmt.Errorf("%w: LUN %v serves its commands no more, and a reset failed: %w", ErrTimeout, lun, why))
 }
+
+// question tells whether the command changes nothing: it is no access to a disk,
+// and sends no data.
+func (t *task) question() bool { return t.disk == nil && !t.write && !t.once }
 
 // overdueCommands has the commands aborted that make no progress.
 func (w *watchdog) overdueCommands(now time.Time) {

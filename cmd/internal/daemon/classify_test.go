@@ -30,6 +30,7 @@ func TestClassify(t *testing.T) {
 		{initiator.ErrTimeout, exitcode.Unreachable},
 		{initiator.ErrNotISCSI, exitcode.Unreachable},
 		{initiator.ErrSessionLost, exitcode.Unreachable},
+		{initiator.ErrLUNLost, exitcode.Unreachable},
 		{context.DeadlineExceeded, exitcode.Unreachable},
 		{refusedConnection, exitcode.Unreachable},
 		{&net.DNSError{Err: "no such host", IsNotFound: true}, exitcode.Unreachable},
