@@ -414,6 +414,35 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// TestResetHolds: no command of the LUN is sent behind a reset that is not
+// answered: nobody would know whether it was ended too. Those of others are.
+func TestResetHolds(t *testing.T) {
+	l := newLab(t, twoLUNs)
+	d := l.open(scsi.PeripheralLUN(1))
+	gate := target.NewGate()
+	held := l.OnSend(target.Opcode(pdu.OpTaskMgmtResp), target.Hold(gate))
+	reset := async(func() error { return l.disk.Reset(context.Background()) })
+	if !held.Await(1, soon) {
+		t.Fatal("no reset")
+	}
+	capture := l.Capture()
+	done := writeBlock(l.disk, 1, 0)
+	await(t, "a write that waits", func() bool { return l.disk.Status().Waiting == 1 })
+	if err := result(t, writeBlock(d, 2, 0)); err != nil {
+		t.Error(err)
+	}
+	if n := len(sent(capture, 0x01)); n != 1 {
+		t.Errorf("%d commands, want that of the other LUN", n)
+	}
+	gate.Release()
+	for _, c := range []<-chan error{reset, done} {
+		if err := result(t, c); err != nil {
+			t.Error(err)
+		}
+	}
+	l.holds(pattern(1, 512), 0)
+}
+
 // TestResetFails: a reset that is not answered, or refused, changes nothing.
 func TestResetFails(t *testing.T) {
 	for name, rule := range map[string]func(l *lab) *target.Rule{
