@@ -25,12 +25,14 @@ func TestFlapping(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSession(Config{InitiatorName: "iqn.2026-11.org.example:twin", TargetName: "iqn.2026-11.org.example:disks"})
 				var pauses []time.Duration
+				pause := 2 * time.Second
 				for i := range 9 {
 					c := &conn{s: s, began: time.Now(), err: end}
-					time.Sleep(2 * time.Second)
+					time.Sleep(pause) // that of the other initiator
 					s.state = LoggedIn
 					s.lost(c)
 					pauses = append(pauses, time.Until(s.nextAttempt))
+					pause = max(pause, pauses[i])
 					named := strings.Contains(s.reason.Error(), "another login with the name iqn.2026-11.org.example:twin")
 					if named != (i >= 2) || !errors.Is(s.reason, end) {
 						t.Errorf("the %d. time: %v", i+1, s.reason)

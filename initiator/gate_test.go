@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -269,4 +270,38 @@ func TestGhostOfClosedDisk(t *testing.T) {
 	l.write(pattern(2, 512), 0)
 	gate.Release()
 	l.holds(pattern(2, 512), 0)
+}
+
+// TestOldNews: what was learned by a connection that is no more says nothing of
+// the next: the LUN may be another by now, and have other writes to end.
+func TestOldNews(t *testing.T) {
+	l := newLab(t)
+	old, info := l.s.conn, l.disk.Info()
+	gate := target.NewGate()
+	held := l.OnExecute(target.SCSI(target.OpWrite10), target.Hold(gate))
+	waiting := writeBlock(l.disk, 1, 0)
+	if !held.Await(1, soon) {
+		t.Fatal("no write")
+	}
+	held.Remove()
+	silent := l.OnExecute(target.SCSI(target.OpInquiry), target.Hold(gate))
+	l.hurry()
+	l.CutConnections()
+	if !silent.Await(1, soon) {
+		t.Fatal("the LUN is not asked")
+	}
+	if err := l.disk.conclude(old, examination{}, 0, &info, nil); !errors.Is(err, ErrSessionLost) {
+		t.Errorf("a proof: %v", err)
+	}
+	if err := l.s.wasReset(tmReply{conn: old}, pdu.LogicalUnitReset, l.disk.lun); !errors.Is(err, ErrSessionLost) {
+		t.Errorf("a reset: %v", err)
+	}
+	if !l.s.haunted(l.disk.lun) || l.disk.Status().State != DiskUnproven {
+		t.Errorf("haunted %v, state %v", l.s.haunted(l.disk.lun), l.disk.Status().State)
+	}
+	pending(t, "the write", waiting)
+	gate.Release()
+	if err := result(t, waiting); err != nil {
+		t.Error(err)
+	}
 }
