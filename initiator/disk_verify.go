@@ -127,8 +127,8 @@ func (d *Disk) conclude(c *conn, x examination, announced eventSet, now *DiskInf
 	case d.state.usable():
 		d.changeLocked(DiskAway, why)
 		d.waitLocked(0)
-	default:
-		d.changeLocked(DiskLost, why)
+	default: // still, and its commands fail for the same reason as before
+		d.changeLocked(DiskLost, d.errorLocked("verify", fmt.Errorf("%w: %w", ErrLUNLost, why.Err)))
 	}
 	return err
 }

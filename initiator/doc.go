@@ -22,7 +22,8 @@
 // itself, without a copy. It belongs to the disk until the method returns, which
 // it does only when neither the target nor the connection can touch the buffer
 // any more. When a context ends, the command is aborted at the target first; that
-// takes as long as the target takes to answer, at most Config.NoopTimeout.
+// takes as long as the target takes to answer, and at most as long as the ladder
+// below.
 //
 // # Lost connections
 //
@@ -30,13 +31,30 @@
 // session logs in again with the same identity until it succeeds or is closed.
 // Meanwhile commands wait; after Config.ReplacementTimeout they fail with
 // [ErrSessionLost]. After the login each open disk is proven to be the logical
-// unit that it was, see [ErrIdentity]; then the commands that were unanswered are
-// sent again, in their order, before those that were not sent yet. If a write was
-// unanswered, a LOGICAL UNIT RESET goes before: a target may still execute what
-// it had received on the old connection.
+// unit that it was, see [ErrIdentity] and [ErrShrunk], each by itself; then its
+// commands that were unanswered are sent again, in their order, before those that
+// were not sent yet. If a write was unanswered, a LOGICAL UNIT RESET goes before: a
+// target may still execute what it had received on the old connection. A LUN that
+// is absent, not ready or silent is asked again for as long as the session lives;
+// its commands wait too, then fail with [ErrLUNLost]. See [DiskState].
 //
 // What a target answered GOOD for is durable only after [Disk.Sync]. A target that
 // restarts may lose it before; [Disk.Epoch] tells.
+//
+// # Timeouts
+//
+// A command that makes no progress for its timeout is aborted and sent again. After
+// two aborts in vain its logical unit is reset, and all of its commands are sent
+// again; when that fails too the connection is dropped. One that goes through this
+// again and again fails with [ErrTimeout] after Config.ReplacementTimeout. A command
+// that must not be executed twice is not sent again, and fails with
+// [ErrOutcomeUnknown].
+//
+// # Changes
+//
+// What a target announces of its logical units, by unit attentions and
+// asynchronous messages, the session asks for, takes over and then tells, see
+// [Event] and [Disk.Refresh].
 //
 // # Errors
 //
@@ -48,8 +66,10 @@
 //
 //	Discover, Login ── connect.go, login.go, keys.go, chap.go …: up to the full feature phase
 //	Session ────────── session.go, recover.go: states; submit.go, window.go: the queue
+//	                   rescue.go, again.go, task_mgmt.go: aborts, resets, repetition
 //	  conn ─────────── send.go, receive.go, dispatch.go, watchdog.go: one connection
 //	Disk ───────────── disk*.go, command.go: SCSI commands and their retries
+//	                   disk_state.go, disk_keep.go, disk_verify.go: is it still the same?
 //
 // The PDUs are in package pdu, the SCSI commands and their data in package scsi.
 package initiator

@@ -137,6 +137,11 @@ func TestLUNLost(t *testing.T) {
 	if took := time.Since(start); !errors.Is(err, ErrLUNLost) || !AwayTooLong(err) || took < limit {
 		t.Errorf("after %v: %v", took, err)
 	}
+	// Also when it has been asked once more, in vain.
+	asked := silent.Count()
+	if !silent.Await(asked+2, soon) {
+		t.Fatal("the LUN is not asked again")
+	}
 	start = time.Now()
 	if err := result(t, writeBlock(d, 1, 0)); !AwayTooLong(err) || time.Since(start) > limit {
 		t.Errorf("the next: after %v: %v", time.Since(start), err)
