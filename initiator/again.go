@@ -1,7 +1,6 @@
 package initiator
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,13 +51,7 @@ func (s *Session) lastWordLocked(t *task, why error) error {
 }
 
 // unknownOutcome says of a command that must not be sent twice what nobody knows.
-func unknownOutcome(why error) error {
-	var e *Error
-	if errors.As(why, &e) {
-		why = e.Err
-	}
-	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, why)
-}
+func unknownOutcome(why error) error { return fmt.Errorf("%w: %w", ErrOutcomeUnknown, causeOf(why)) }
 
 // Reissue takes the disk's commands that are under way as aborted, and sends them
 // again: somebody else has reset the logical unit, which aborts the tasks of all

@@ -2,7 +2,6 @@ package initiator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -161,10 +160,7 @@ func (s *Session) checkLength(t *task) error {
 // commandError words the end of a command: by cause, or, without one, by what
 // the target answered.
 func (s *Session) commandError(t *task, cause error) *Error {
-	var e *Error
-	if errors.As(cause, &e) {
-		cause = e.Err
-	}
+	cause = causeOf(cause)
 	s.mu.Lock()
 	err := s.errorLocked(t.cdb.String(), cause)
 	s.mu.Unlock()

@@ -88,8 +88,8 @@ func (d *Disk) ReadOnly() bool { return d.info.Load().Mode.WriteProtect }
 func (d *Disk) Info() DiskInfo { return *d.info.Load() }
 
 // Epoch is a write verifier: it changes whenever the target may have lost what
-// was written and not synchronized, that is with each new login and each reset
-// or power on that the target reports. Data written in one epoch are safe when a
+// was written and not synchronized, that is with each new login, each reset or
+// power on that the target reports, and when the LUN went away. Data written in one epoch are safe when a
 // [Disk.Sync] has succeeded in the same epoch.
 func (d *Disk) Epoch() uint64 { return d.epoch.Load() }
 
@@ -106,7 +106,7 @@ func (s *Session) OpenDisk(ctx context.Context, lun scsi.LUN) (*Disk, error) {
 		// A disk that was closed, or never opened, may have left writes behind.
 		if s.haunted(lun) {
 			if err := s.exorcise(ctx, lun); err != nil {
-				return nil, p.error("open", err)
+				return nil, p.error("open", causeOf(err))
 			}
 		}
 		d := newDisk(s, lun, info)

@@ -97,6 +97,16 @@ func (e *Error) statusText() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// causeOf returns err without the words of this package around it, for those that
+// word it anew.
+func causeOf(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
 // Timeout tells whether the peer did not answer in time.
 func (e *Error) Timeout() bool {
 	var t interface{ Timeout() bool }

@@ -62,6 +62,7 @@ func (s *Session) rescue(lun scsi.LUN) {
 			failed = s.abortAll(victims, failed)
 			continue
 		}
+		s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", lun).Msg("commands cannot be aborted: the logical unit is reset")
 		if err := s.resetLUN(context.Background(), lun, pdu.LogicalUnitReset); err != nil {
 			s.lastRung(c, lun, err)
 		}
@@ -153,7 +154,7 @@ func (s *Session) lastRung(c *conn, lun scsi.LUN, why error) {
 		return
 	}
 	s.stats.timeouts.Add(1)
-	c.failLocked(fmt.Errorf("%w: LUN %v serves its commands no more, and a reset failed: %w", ErrTimeout, lun, why))
+	c.failLocked(fmt.Errorf("%w: LUN %v serves its commands no more, and a reset failed: %w", ErrTimeout, lun, causeOf(why)))
 }
 
 // question tells whether the command changes nothing: it is no access to a disk,
@@ -174,8 +175,10 @@ func (w *watchdog) overdueCommands(now time.Time) {
 		}
 		t.overdue = true
 		s.stats.timeouts.Add(1)
-		s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", t.lun).Stringer("command", t.cdb).
-			Msgf("no progress for %v: the command is aborted", t.timeout)
+		if !s.rescues[t.lun] {
+			s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", t.lun).Stringer("command", t.cdb).
+				Msgf("no progress for %v: commands are aborted and sent again", t.timeout)
+		}
 		s.rescueLocked(t.lun)
 	})
 }

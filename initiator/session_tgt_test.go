@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 	"github.com/iscsifs/iscsifs/integration/tgt"
@@ -141,5 +142,58 @@ func TestTgtPowerFailure(t *testing.T) {
 	}
 	if len(bytes.Trim(file[:4<<20], "\x00")) != 0 {
 		t.Error("the file is not what was written last")
+	}
+}
+
+// TestTgtReset: a real target takes a LOGICAL UNIT RESET under load, ends what it
+// had, and reports it; no access fails and every byte is right.
+func TestTgtReset(t *testing.T) {
+	_, s, disk, _ := tgtDisk(t, nil, 512, func(*Config) {})
+	ctx := timeout(t)
+	var done []<-chan error
+	for part := range 4 {
+		done = append(done, async(func() error { return churn(ctx, disk, part, 200) }))
+	}
+	for range 5 {
+		epoch := disk.Epoch()
+		if err := disk.Reset(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if disk.Epoch() == epoch {
+			t.Error("the epoch is the same")
+		}
+		if _, err := disk.ReadAt(ctx, make([]byte, 512), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range done {
+		if err := result(t, c); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.Status().Reconnects; n != 0 {
+		t.Errorf("%d reconnects: %v", n, s.Status().Reason)
+	}
+}
+
+// TestTgtAbort: callers of a real target that give up get their memory back.
+func TestTgtAbort(t *testing.T) {
+	_, s, disk, _ := tgtDisk(t, map[string]string{"ImmediateData": "No"}, 512, func(*Config) {})
+	for i := range 200 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%40)*25*time.Microsecond)
+		disk.WriteAt(ctx, pattern(1, 64<<10), int64(i%16)<<16)
+		cancel()
+	}
+	data := pattern(2, 1<<20)
+	if _, err := disk.WriteAt(timeout(t), data, 0); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(data))
+	if _, err := disk.ReadAt(timeout(t), got, 0); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "what is read back", got, data)
+	if n := s.Status().Reconnects; n != 0 {
+		t.Errorf("%d reconnects: %v", n, s.Status().Reason)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+	"time"
 
+	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -54,6 +56,67 @@ func TestStorm(t *testing.T) {
 	}
 }
 
+// TestStormOfFaults: commands and aborts that nobody answers, resets, removed LUNs,
+// attentions and cut connections, all at once. No access fails and every byte is
+// right, also what a target might still execute of what was given up.
+func TestStormOfFaults(t *testing.T) {
+	const luns, workers, rounds = 4, 3, 60
+	l := newTargetLab(t, smallBursts, brisk, func(tc *target.Config, c *Config) {
+		for range luns - 1 {
+			tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(8<<20, 512))
+		}
+		tc.Window, c.ReplacementTimeout = 32, -1
+	})
+	l.tolerated = afterCut
+	l.login()
+	ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
+	defer cancel()
+	var disks []*Disk
+	var done []<-chan error
+	for n := range luns {
+		d := l.open(scsi.PeripheralLUN(uint8(n)))
+		disks = append(disks, d)
+		for k := range workers {
+			done = append(done, async(func() error { return churn(ctx, d, k, rounds) }))
+		}
+	}
+	gate := target.NewGate()
+	one := func(in int) target.Match { return func(*target.Event) bool { return rand.N(in) == 0 } }
+	rules := []*target.Rule{
+		l.OnExecute(target.All(target.SCSI(target.OpRead10), one(40)), target.Drop()),
+		l.OnExecute(target.All(target.SCSI(target.OpWrite10), one(40)), target.Hold(gate)), // to haunt those that come later
+		l.OnReceive(target.All(target.Opcode(pdu.OpTaskMgmtReq), one(3)), target.Drop()),
+	}
+	for range 25 {
+		switch n := rand.N(luns); rand.N(4) {
+		case 0:
+			l.hurry()
+			l.CutConnections()
+		case 1:
+			disks[n].Reset(ctx) // or not
+		case 2:
+			disks[n].Refresh(ctx)
+		case 3:
+			l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncSCSI, LUN: disks[n].lun}, senseOf(0x29, 0x01))
+		}
+		<-time.After(time.Duration(rand.N(100)) * time.Millisecond)
+	}
+	for _, r := range rules {
+		r.Remove()
+	}
+	gate.Release()
+	for _, c := range done {
+		if err := <-c; err != nil {
+			t.Error(err)
+		}
+	}
+	await(t, "nothing under way", func() bool {
+		l.s.mu.Lock()
+		defer l.s.mu.Unlock()
+		return len(l.s.slots.free) == maxSlots && l.s.waitingLocked()+l.s.urgent.len+l.s.dataOut.len+len(l.s.rescues) == 0
+	})
+}
+
 // churn writes and reads one MiB of a disk in random pieces and compares it with
 // a model.
 func churn(ctx context.Context, d *Disk, part, rounds int) error {
@@ -77,6 +140,13 @@ func churn(ctx context.Context, d *Disk, part, rounds int) error {
 		if !bytes.Equal(got, model[off:off+n]) {
 			return fmt.Errorf("part %d of %v, %d bytes at %d: wrong data", part, d.lun, n, off)
 		}
+	}
+	got := make([]byte, len(model))
+	if _, err := d.ReadAt(ctx, got, base); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, model) {
+		return fmt.Errorf("part %d of %v: wrong data in the end", part, d.lun)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (s *Session) abort(v victim) error {
 // [Disk.Reissue]. The epoch changes.
 func (d *Disk) Reset(ctx context.Context) error {
 	if err := d.s.resetLUN(ctx, d.lun, pdu.LogicalUnitReset, pdu.TargetWarmReset); err != nil {
-		return d.error("reset", err)
+		return d.error("reset", causeOf(err))
 	}
 	return nil
 }
