@@ -3,8 +3,13 @@ package initiator
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -309,4 +314,53 @@ func TestOldNews(t *testing.T) {
 	if err := result(t, waiting); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestLog: the log has a line for each transition, and none for what is tried in
+// vain in between.
+func TestLog(t *testing.T) {
+	var log syncBuffer
+	l := newLab(t, twoLUNs, brisk, func(_ *target.Config, c *Config) {
+		c.ReplacementTimeout = 700 * time.Millisecond
+		c.Logger = zerolog.New(&log).Level(zerolog.InfoLevel)
+	})
+	d := l.open(scsi.PeripheralLUN(1))
+	silent := l.OnExecute(target.All(target.SCSI(), target.OnLUN(1)), target.Drop())
+	l.hurry()
+	l.CutConnections()
+	awaitDisk(t, d, DiskLost)
+	n := silent.Count()
+	if !silent.Await(n+2, soon) {
+		t.Fatal("the LUN is not asked again")
+	}
+	silent.Remove()
+	awaitDisk(t, d, DiskReady)
+	want := []string{"logged in", "connection lost, logging in again", "logged in again", "the LUN is away: its commands wait",
+		"the LUN did not come back in time: its commands fail until it does", "the LUN is back"}
+	var got []string
+	for line := range strings.Lines(log.String()) {
+		_, message, _ := strings.Cut(line, `"message":"`)
+		got = append(got, strings.TrimSuffix(message, "\"}\n"))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the log has %q", got)
+	}
+}
+
+// syncBuffer is a log that is written while it is read.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -25,6 +28,7 @@ const (
 type victim struct {
 	lun        scsi.LUN
 	itt, cmdSN uint32
+	internal   bool
 }
 
 // rescueLocked sees to it that the commands of a logical unit end that are overdue
@@ -62,7 +66,8 @@ func (s *Session) rescue(lun scsi.LUN) {
 			failed = s.abortAll(victims, failed)
 			continue
 		}
-		s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", lun).Msg("commands cannot be aborted: the logical unit is reset")
+		s.cfg.Logger.WithLevel(levelOf(victims)).Str("target", s.cfg.TargetName).Stringer("lun", lun).
+			Msg("commands cannot be aborted: the logical unit is reset")
 		if err := s.resetLUN(context.Background(), lun, pdu.LogicalUnitReset); err != nil {
 			s.lastRung(c, lun, err)
 		}
@@ -78,7 +83,7 @@ func (s *Session) victims(lun scsi.LUN) (all []victim, c *conn) {
 	if s.conn != nil && s.conn.err == nil && !s.isClosed() {
 		s.slots.all(func(t *task) {
 			if t.doomed(lun) && len(all) < maxAborts {
-				all = append(all, victim{t.lun, t.itt, t.cmdSN})
+				all = append(all, victim{t.lun, t.itt, t.cmdSN, t.internal})
 			}
 		})
 	}
@@ -86,6 +91,14 @@ func (s *Session) victims(lun scsi.LUN) (all []victim, c *conn) {
 		delete(s.rescues, lun)
 	}
 	return all, s.conn
+}
+
+// levelOf keeps quiet about the session's own questions, which are repeated.
+func levelOf(victims []victim) zerolog.Level {
+	if slices.ContainsFunc(victims, func(v victim) bool { return !v.internal }) {
+		return zerolog.WarnLevel
+	}
+	return zerolog.DebugLevel
 }
 
 // doomed tells whether the command is to be aborted.
@@ -175,7 +188,7 @@ func (w *watchdog) overdueCommands(now time.Time) {
 		}
 		t.overdue = true
 		s.stats.timeouts.Add(1)
-		if !s.rescues[t.lun] {
+		if !s.rescues[t.lun] && !t.internal && t.vainSince.IsZero() {
 			s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Stringer("lun", t.lun).Stringer("command", t.cdb).
 				Msgf("no progress for %v: commands are aborted and sent again", t.timeout)
 		}
