@@ -9,8 +9,7 @@ import (
 )
 
 // mapArena returns size bytes of zeroes outside of the Go heap: a sealed memfd,
-// which can be handed to another process. Its pages take memory when they are
-// first used.
+// which can be handed to another process.
 func mapArena(size int) (memory []byte, fd int, err error) {
 	fd, err = unix.MemfdCreate("iscsifs-cache", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -38,4 +37,27 @@ func unmapArena(memory []byte, fd int) error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+// populateStep is how much memory is taken at a time: others can map and fault
+// memory in between.
+const populateStep = 4 << 20
+
+// populate takes the memory of an arena before it is used, so that no reader or
+// write-back waits for the kernel to find, and to clear, a page. It ends early
+// when stop is closed. A kernel without MADV_POPULATE_WRITE (Linux 5.14) takes
+// the memory when it is first used, as it does where there is not enough.
+func populate(memory []byte, stop <-chan struct{}) {
+	for len(memory) > 0 {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		n := min(len(memory), populateStep)
+		if unix.Madvise(memory[:n], unix.MADV_POPULATE_WRITE) != nil {
+			return
+		}
+		memory = memory[n:]
+	}
 }

@@ -11,3 +11,6 @@ func mapArena(size int) (memory []byte, fd int, err error) {
 }
 
 func unmapArena([]byte, int) error { return nil }
+
+// populate has nothing to do: the memory of the Go heap is the runtime's.
+func populate([]byte, <-chan struct{}) {}

@@ -51,11 +51,14 @@ type Cache struct {
 	descriptors []descriptor
 	stored      func() // nil but in tests: called after each store into a descriptor
 
+	populating sync.WaitGroup // the goroutine that takes the memory
+	closing    chan struct{}  // closed by Close, which waits for it
+
 	start time.Time
 }
 
-// New returns a Cache with its memory reserved. The memory is taken when it is
-// first used.
+// New returns a Cache with its memory reserved. The memory is taken in the
+// background.
 func New(opts Options) (*Cache, error) {
 	n := frameCount(max(opts.Size, minSize))
 	offset := dataOffset(n)
@@ -69,10 +72,12 @@ func New(opts Options) (*Cache, error) {
 		index:       newIndex(n),
 		chunks:      newChunks(n),
 		descriptors: format(memory, n),
+		closing:     make(chan struct{}),
 		start:       time.Now(),
 	}
 	c.eviction = eviction{share: n / 10, ghosts: make(ghosts, len(c.index.buckets))}
 	c.fetches.init()
+	c.populating.Go(func() { populate(memory, c.closing) })
 	return c, nil
 }
 
@@ -96,6 +101,8 @@ func (c *Cache) Close() error {
 	if used := len(c.frames) - 1 - c.chunks.n; c.open > 0 || used > 0 {
 		return fmt.Errorf("close the cache: %d volumes and %d frames are in use", c.open, used)
 	}
+	close(c.closing)
+	c.populating.Wait()
 	memory := c.memory
 	c.memory, c.data, c.frames, c.descriptors = nil, nil, nil, nil
 	return unmapArena(memory, c.fd)

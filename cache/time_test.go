@@ -41,6 +41,40 @@ func TestAge(t *testing.T) {
 	})
 }
 
+// TestGather: while there is much room, data is left a second to gather before it is
+// written back for its amount alone; half of what may be dirty is too much to wait.
+func TestGather(t *testing.T) {
+	for _, c := range []struct {
+		written int64 // MiB, of 16 that may be dirty
+		waits   bool
+	}{{1, true}, {4, true}, {10, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := newFakeDisk(t, 512, 64<<20/512)
+			answerAfter(disk, 2*time.Millisecond)
+			v := openOn(t, newCache(t, 64<<20), disk, VolumeOptions{DirtyLimit: 16 << 20, FlushInterval: time.Minute})
+			fill := func(n int64) {
+				if _, err := v.WriteAt(t.Context(), make([]byte, n<<20), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fill(8)
+			if err := v.Sync(t.Context()); err != nil || v.Unsynced() {
+				t.Fatal(err)
+			}
+			before := disk.writes.Load()
+			fill(c.written)
+			time.Sleep(900 * time.Millisecond)
+			if waited := disk.writes.Load() == before; waited != c.waits {
+				t.Errorf("%d MiB: waited %v, want %v", c.written, waited, c.waits)
+			}
+			time.Sleep(200 * time.Millisecond)
+			if began, want := disk.writes.Load() > before, c.written > 1; began != want {
+				t.Errorf("%d MiB: write-back has begun after 1.1 s: %v, want %v", c.written, began, want)
+			}
+		})
+	}
+}
+
 // TestFailedWriteBackIsTriedAgain, without anybody asking for it.
 func TestFailedWriteBackIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,8 +22,10 @@ const (
 //
 //	urgent    a Sync waits for it
 //	age       three quarters of FlushInterval have passed
-//	amount    more than a tenth of what may be is dirty; the more, the more
-//	          workers, so that a Sync has little left to do
+//	amount    more than a tenth of what may be is dirty, and a second old, so
+//	          that a Sync has little left to do; or more than half of it, the
+//	          more, the more workers. What is younger may yet be joined by its
+//	          neighbours, or written again.
 //	room      writers wait for it
 type writeback struct {
 	workers  int                   // goroutines
@@ -67,12 +69,21 @@ func (b *writeback) want(v *Volume, now int64) int {
 	case len(v.room) > 0:
 		return maxWorkers
 	}
-	allowed := v.pace.allowed(v, now)
-	if fl.dirty.len*10 < allowed {
+	return b.wantForAmount(v, now)
+}
+
+// gatherTime is how long data is left to gather while there is much room, in ns.
+const gatherTime = int64(time.Second)
+
+func (b *writeback) wantForAmount(v *Volume, now int64) int {
+	fl, allowed := &v.flush, v.pace.allowed(v, now)
+	unmeasured := v.pace.rate == 0 // then writers get less room, until the first sample
+	young := now < v.cache.frames[fl.dirty.head].at+gatherTime && !unmeasured
+	if fl.dirty.len*10 < allowed || young && v.held*2 < allowed {
 		return 0
 	}
-	// From one at the half to all at the bound.
-	full := max(0, 2*v.held-allowed)
+	// One up to three quarters, then more and more, all at the bound.
+	full := max(0, 4*v.held-3*allowed)
 	return min(1+maxWorkers*full*full/(allowed*allowed), maxWorkers)
 }
 
@@ -191,7 +202,7 @@ func (b *writeback) wait(ctx context.Context, v *Volume) error {
 
 // arm sets the timer to the next moment at which time alone is a reason to act.
 func (b *writeback) arm(v *Volume, now int64) {
-	at := b.due(v)
+	at := b.due(v, now)
 	if at == 0 || b.ended || b.wakeAt != 0 && b.wakeAt <= at {
 		return
 	}
@@ -200,11 +211,14 @@ func (b *writeback) arm(v *Volume, now int64) {
 }
 
 // due is that moment; 0 = none.
-func (b *writeback) due(v *Volume) int64 {
+func (b *writeback) due(v *Volume, now int64) int64 {
 	frames, fl := v.cache.frames, &v.flush
 	at := int64(0)
 	if id := fl.dirty.head; id != 0 && !v.late && b.workers == 0 {
 		at = max(frames[id].at+v.age(), b.retryAt)
+		if fl.dirty.len*10 >= v.pace.allowed(v, now) {
+			at = min(at, max(frames[id].at+gatherTime, b.retryAt))
+		}
 	}
 	if fl.urgent.len > 0 && !v.late && b.workers == 0 {
 		at = max(b.retryAt, 1)

@@ -285,10 +285,10 @@ func TestReplacementTimeout(t *testing.T) {
 		l := newLab(t, func(_ *target.Config, c *Config) { c.ReplacementTimeout = limit })
 		gate := target.NewGate()
 		defer gate.Release()
-		held := l.OnExecute(target.SCSI(target.OpRead10), target.Hold(gate))
-		inFlight := async(func() error { _, err := l.disk.ReadAt(context.Background(), make([]byte, 512), 0); return err })
+		held := l.OnExecute(target.SCSI(target.OpWrite10), target.Hold(gate))
+		inFlight := async(func() error { _, err := l.disk.WriteAt(context.Background(), pattern(1, 512), 0); return err })
 		if !held.Await(1, soon) {
-			t.Fatal("no read")
+			t.Fatal("no write")
 		}
 		l.StopListening()
 		start := time.Now()
@@ -297,7 +297,8 @@ func TestReplacementTimeout(t *testing.T) {
 		if took := time.Since(start); !errors.Is(err, ErrSessionLost) || took < limit || took > limit+soon/2 {
 			t.Errorf("%v: after %v: %v", limit, took, err)
 		}
-		// Later ones fail at once, the session goes on trying, and then all is well.
+		// Later ones fail at once, the session goes on trying, and then all is well,
+		// though the write may still be running at the target.
 		l.awaitState(Recovering)
 		await(t, "refusal", func() bool {
 			_, err := l.disk.ReadAt(context.Background(), make([]byte, 512), 0)

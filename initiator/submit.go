@@ -64,7 +64,7 @@ func (s *Session) refusalLocked(t *task) error {
 	// Immediate requests and the session's own belong to one connection.
 	case s.conn == nil && (t.internal || t.kind.immediate()):
 		return s.errorLocked("session", ErrSessionLost)
-	case s.failing != nil && !t.internal:
+	case s.failing != nil && !t.internal && !t.kind.immediate():
 		return s.failing
 	}
 	if t.disk == nil {

@@ -41,6 +41,29 @@ func TestCheckConnect(t *testing.T) {
 	h.iscsifs("check", "--connect", h.writeConfig(wrong)).wantFailure(t, exitRefused, s.portal)
 }
 
+// TestProbesUnderLoad: discover and check have identities of their own. A login with
+// that of a live session would end it (RFC 7143, Section 6.3.5).
+func TestProbesUnderLoad(t *testing.T) {
+	needTools(t, "fio")
+	h := newHost(t)
+	s := h.serve(nil, disk{size: smallDisk})
+	m := h.mount(s.config())
+	load := h.load(fioJob{"--rw=randrw", "--bs=4k", "--size=4m", "--ioengine=psync", "--numjobs=4", "--time_based", "--runtime=3",
+		"--verify=crc32c", "--offset_increment=4m"}, m.lun(1))
+	probes := 0
+	for ; !load.ended(); probes++ {
+		h.mustIscsifs("discover", "--luns", s.portal)
+		h.mustIscsifs("check", "--connect", m.config)
+	}
+	load.wait()
+	if probes < 2 {
+		t.Errorf("%d rounds of probes beside fio: nothing was tested", probes)
+	}
+	if n := h.status(m.point).Mounts[0].Targets[0].Reconnects; n != 0 {
+		t.Errorf("the live session was lost %d times in %d rounds of probes", n, probes)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	h := newHost(t)
 	if out := h.mustIscsifs("version"); !strings.HasPrefix(out, "iscsifs ") {

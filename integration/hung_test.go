@@ -49,14 +49,24 @@ func TestHungTarget(t *testing.T) {
 		t.Fatal("no write has come to the target that is to hang")
 	}
 
-	beside := h.fio(reads, second).Jobs[0].Read
-	h.fio(writes, second)
-	before, during := alone.Latency.Percentile["99.000000"], beside.Latency.Percentile["99.000000"]
-	t.Logf("reads of 4 KiB: %.0f/s alone, %.0f/s beside a hung LUN; p99 %v and %v, ratio %.2f; longest %v", alone.IOPS, beside.IOPS,
-		time.Duration(before), time.Duration(during), float64(during)/float64(before), time.Duration(beside.Latency.Max))
-	if longest := time.Duration(beside.Latency.Max); beside.IOs < 100 || longest > 3*time.Second {
-		t.Errorf("%d reads beside a hung LUN, the longest took %v", beside.IOs, longest)
+	var ratio float64
+	for range 3 { // another's load on this machine passes, a hung LUN's does not
+		beside := h.fio(reads, second).Jobs[0].Read
+		before, during := alone.Latency.Percentile["99.000000"], beside.Latency.Percentile["99.000000"]
+		ratio = float64(during) / float64(before)
+		t.Logf("reads of 4 KiB: %.0f/s alone, %.0f/s beside a hung LUN; p99 %v and %v, ratio %.2f; longest %v", alone.IOPS, beside.IOPS,
+			time.Duration(before), time.Duration(during), ratio, time.Duration(beside.Latency.Max))
+		if longest := time.Duration(beside.Latency.Max); beside.IOs < 100 || longest > 3*time.Second {
+			t.Errorf("%d reads beside a hung LUN, the longest took %v", beside.IOs, longest)
+		}
+		if ratio <= 2 {
+			break
+		}
 	}
+	if ratio > 2 {
+		t.Errorf("beside a hung LUN the p99 of reads is %.1f times what it is alone, want 2 at most", ratio)
+	}
+	h.fio(writes, second)
 	if sync.ended() || aio.ended() {
 		t.Error("the writers have ended, though the target hangs: nothing was tested")
 	}
