@@ -34,8 +34,23 @@ func (s *Session) attentionLocked(lun scsi.LUN, sense scsi.Sense) {
 	// A logical unit that comes, with another behind its number, reports a power
 	// on or a change of its identity.
 	if d != nil && (attention == scsi.ResetAttention || attention == scsi.IdentityChanged) {
+		if attention == scsi.ResetAttention && d.state == DiskReady {
+			s.doubtLocked(d)
+		}
 		d.suspectLocked()
 	}
+}
+
+// doubtLocked has the commands of a disk aborted, and sent again, that are under
+// way while its logical unit reports a reset: those that it had before were
+// aborted, without a word where another initiator did it (SAM-5, Section 5.6).
+func (s *Session) doubtLocked(d *Disk) {
+	s.slots.all(func(t *task) {
+		if t.disk == d && t.kind == kindCommand {
+			t.doubtful = true
+			s.rescueLocked(d.lun)
+		}
+	})
 }
 
 // lostWritesLocked notes that the target may have lost what was not

@@ -507,6 +507,62 @@ func TestReissue(t *testing.T) {
 	}
 }
 
+// TestForeignReset: commands that another initiator's reset has ended without a
+// word are sent again as soon as the logical unit reports it, not when their time
+// is over. Where they cannot be aborted, that is no reason for a reset of our own.
+func TestForeignReset(t *testing.T) {
+	for name, answered := range map[string]bool{"aborts answered": true, "aborts unanswered": false} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(_ *target.Config, c *Config) { c.CommandTimeout, c.AbortTimeout = soon/2, 50*time.Millisecond })
+			held := l.OnExecute(target.SCSI(target.OpWrite10, target.OpSynchronizeCache16), target.Drop())
+			done := []<-chan error{writeBlock(l.disk, 1, 0), async(func() error { return l.disk.Sync(context.Background()) })}
+			if !held.Await(2, soon) {
+				t.Fatal("no commands")
+			}
+			held.Remove()
+			cfg := l.cfg
+			cfg.ISID[5]++
+			other, err := Login(context.Background(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			d, err := other.OpenDisk(timeout(t), scsi.LUN{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Reset(timeout(t)); err != nil {
+				t.Fatal(err)
+			}
+			capture := l.Capture()
+			if !answered {
+				l.OnReceive(taskManagementOf(0, abortTask), target.Drop())
+			}
+			start := time.Now()
+			l.read(512, 0)
+			if answered {
+				for _, c := range done {
+					if err := result(t, c); err != nil {
+						t.Error(err)
+					}
+				}
+				if took := time.Since(start); took > soon/4 {
+					t.Errorf("after %v", took)
+				}
+				l.holds(pattern(1, 512), 0)
+			}
+			await(t, "the end of the aborts", func() bool {
+				l.s.mu.Lock()
+				defer l.s.mu.Unlock()
+				return len(l.s.rescues) == 0
+			})
+			if functions := functionsOf(sent(capture, 0x02)); !slices.Equal(functions, []byte{abortTask, abortTask}) {
+				t.Errorf("functions %v", functions)
+			}
+		})
+	}
+}
+
 // TestReissueInMidData: the command is sent again while its data is being
 // received; what is left of that is dropped, and every late answer too.
 func TestReissueInMidData(t *testing.T) {

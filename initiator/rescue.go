@@ -2,7 +2,6 @@ package initiator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,6 +28,7 @@ type victim struct {
 	lun        scsi.LUN
 	itt, cmdSN uint32
 	internal   bool
+	doubtful   bool // and nothing worse
 }
 
 // rescueLocked sees to it that the commands of a logical unit end that are overdue
@@ -42,7 +42,9 @@ type victim struct {
 //	    ▼
 //	the connection is dropped, and the session recovers
 //
-// Other LUNs notice nothing up to the last rung.
+// Other LUNs notice nothing up to the last rung. A command that is merely doubtful
+// stays under way when its abort fails: two initiators would else go on to answer
+// one another's resets with resets.
 func (s *Session) rescueLocked(lun scsi.LUN) {
 	if s.rescues[lun] || s.isClosed() {
 		return
@@ -83,7 +85,7 @@ func (s *Session) victims(lun scsi.LUN) (all []victim, c *conn) {
 	if s.conn != nil && s.conn.err == nil && !s.isClosed() {
 		s.slots.all(func(t *task) {
 			if t.doomed(lun) && len(all) < maxAborts {
-				all = append(all, victim{t.lun, t.itt, t.cmdSN, t.internal})
+				all = append(all, victim{t.lun, t.itt, t.cmdSN, t.internal, !t.overdue && t.cause == nil})
 			}
 		})
 	}
@@ -103,7 +105,7 @@ func levelOf(victims []victim) zerolog.Level {
 
 // doomed tells whether the command is to be aborted.
 func (t *task) doomed(lun scsi.LUN) bool {
-	return t.kind == kindCommand && t.lun == lun && (t.overdue || t.cause != nil)
+	return t.kind == kindCommand && t.lun == lun && (t.overdue || t.doubtful || t.cause != nil)
 }
 
 // abortAll aborts the victims, and returns how many aborts in a row have now
@@ -118,10 +120,16 @@ func (s *Session) abortAll(victims []victim, failed int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var aborted []*task
+	before := failed
 	for i, v := range victims {
-		if errs[i] != nil {
+		t := s.slots.find(v.itt)
+		switch {
+		case errs[i] != nil && !v.doubtful:
 			failed++
-		} else if t := s.slots.find(v.itt); t != nil {
+		case t == nil:
+		case errs[i] != nil:
+			t.doubtful = false
+		default:
 			aborted = append(aborted, t)
 		}
 	}
@@ -131,7 +139,7 @@ func (s *Session) abortAll(victims []victim, failed int) int {
 		s.againLocked(aborted, s.overdueLocked(aborted[0]))
 		s.conn.wake()
 	}
-	if errors.Join(errs...) == nil {
+	if failed == before {
 		return 0
 	}
 	return failed

@@ -96,6 +96,7 @@ type task struct {
 	state     taskState
 	pins      int   // the writer's and the reader's hold on data
 	overdue   bool  // no progress for timeout: to be aborted, and sent again
+	doubtful  bool  // the target may have lost it: to be aborted, and sent again
 	cause     error // why the caller gave up: to be aborted, and to end with it
 	itt       uint32
 	cmdSN     uint32
@@ -153,11 +154,11 @@ func (t *task) restart() {
 	t.nbursts, t.r2tSN, t.dataSN, t.received, t.sent = 0, 0, 0, 0, 0
 	t.ranges = t.ranges[:0]
 	t.response, t.status, t.sense, t.residual = 0, 0, scsi.Sense{}, pdu.Residual{}
-	t.overdue = false
+	t.overdue, t.doubtful = false, false
 }
 
 // progressLocked begins the time without progress anew.
-func (t *task) progressLocked() { t.sentAt, t.overdue = time.Now(), false }
+func (t *task) progressLocked() { t.sentAt, t.overdue, t.doubtful = time.Now(), false, false }
 
 // pushBurst adds a sequence of Data-Out PDUs to be sent; checkR2T keeps the
 // number within maxBursts.
