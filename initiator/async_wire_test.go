@@ -188,6 +188,11 @@ func TestEpoch(t *testing.T) {
 		"capacity":        {func(l *lab) { l.lun.QueueUnitAttention(0x2a, 0x09) }, false},
 		"mode parameters": {func(l *lab) { l.lun.QueueUnitAttention(0x2a, 0x01) }, false},
 		"new LUNs":        {func(l *lab) { l.lun.QueueUnitAttention(0x3f, 0x0e) }, false},
+		"asked again": {func(l *lab) {
+			if err := l.disk.Refresh(timeout(l.t)); err != nil {
+				l.t.Error(err)
+			}
+		}, false},
 		"asynchronous event": {func(l *lab) {
 			l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncSCSI},
 				[]byte{0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0x01, 0, 0, 0, 0})

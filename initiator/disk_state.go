@@ -99,7 +99,7 @@ func (d *Disk) changeLocked(to DiskState, reason *Error) {
 			d.s.endLocked(d.waiting.head, reason)
 		}
 	}
-	if from == DiskReady || to == DiskReady && from != to {
+	if from != to && (from == DiskReady || to == DiskReady) {
 		// What was written and not synchronized may be lost.
 		d.epoch.Add(1)
 	}
