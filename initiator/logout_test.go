@@ -112,6 +112,24 @@ func TestEndInEveryState(t *testing.T) {
 			l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncLogoutRequest, Parameter3: 100}, nil)
 			r.Await(1, soon)
 		},
+		"with a LUN away": func(l *lab, _ *target.Gate) {
+			l.RemoveLUN(0)
+			readBlock(l.disk, 0)
+			awaitDisk(l.t, l.disk, DiskAway)
+		},
+		"with a reset under way": func(l *lab, _ *target.Gate) {
+			r := l.OnReceive(target.Opcode(pdu.OpTaskMgmtReq), target.Drop())
+			async(func() error { return l.disk.Reset(context.Background()) })
+			r.Await(1, soon)
+		},
+		"with an abort under way": func(l *lab, gate *target.Gate) {
+			l.OnExecute(target.SCSI(target.OpRead10), target.Hold(gate))
+			r := l.OnReceive(target.Opcode(pdu.OpTaskMgmtReq), target.Drop())
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+			l.t.Cleanup(cancel)
+			readWith(ctx, l.disk)
+			r.Await(1, soon)
+		},
 		"closed": func(l *lab, _ *target.Gate) { l.s.Close() },
 	}
 	for endName, end := range ends {
