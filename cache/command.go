@@ -64,7 +64,7 @@ func (v *Volume) takeWithin(id frameID, lowest, highest int64) *command {
 		last++
 	}
 	cmd := commands.Get().(*command)
-	cmd.first, cmd.epoch, cmd.at = first, v.dev.Epoch(), c.now()
+	cmd.first, cmd.epoch, cmd.at = first, v.deviceEpoch(), c.now()
 	for b := first; b <= last; b++ {
 		v.carry(cmd, c.lookup(v.id, b))
 	}

@@ -19,7 +19,7 @@ type barrier struct {
 // until the next Sync. Should the target lose it before, it cannot be repeated
 // from here: Sync returns [ErrLost] once.
 func (v *Volume) Discard(ctx context.Context, off, n int64, do func(context.Context) error) error {
-	if mask := int64(v.dev.BlockSize()) - 1; off < 0 || n <= 0 || (off|n)&mask != 0 || off > v.dev.Size()-n {
+	if mask := int64(v.dev.BlockSize()) - 1; off < 0 || n <= 0 || (off|n)&mask != 0 || off > v.Size()-n {
 		return ErrRange
 	}
 	c := v.cache
@@ -33,7 +33,13 @@ func (v *Volume) Discard(ctx context.Context, off, n int64, do func(context.Cont
 	if err := v.settle(ctx, b); err != nil {
 		return err
 	}
-	epoch := v.dev.Epoch()
+	switch reach := v.reach(); { // it may have shrunk meanwhile
+	case v.cap.shrunk:
+		return ErrShrunk
+	case off > reach-n:
+		return ErrRange
+	}
+	epoch := v.deviceEpoch()
 	c.mu.Unlock()
 	err := do(ctx)
 	c.mu.Lock()

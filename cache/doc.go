@@ -33,6 +33,11 @@
 // What a write covers of a block is valid without the rest: nothing is read
 // first, but where a logical block is written in part (part.go).
 //
+// # Capacity
+//
+// The Device may grow and shrink at any time (resize.go). What it has no place for any
+// more is kept, and nothing is written back, until that is given up.
+//
 // # Fairness
 //
 // Writers of a disk are slowed evenly to the rate at which it takes the data

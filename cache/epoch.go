@@ -1,10 +1,14 @@
 package cache
 
+// deviceEpoch is the Device's epoch. That a disk has shrunk counts as a change of it
+// where it lost what was not synchronized.
+func (v *Volume) deviceEpoch() uint64 { return v.dev.Epoch() + v.cap.losses }
+
 // observe looks at the Device's epoch. If it is not that of what was written,
 // the target may have lost all of that: it is dirty again. (NFS has its write
 // verifier for this, RFC 1813 section 3.3.21.)
 func (v *Volume) observe() {
-	epoch := v.dev.Epoch()
+	epoch := v.deviceEpoch()
 	if epoch == v.epoch || v.ended {
 		return
 	}

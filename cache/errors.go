@@ -28,6 +28,9 @@ var (
 	// ErrLate: data could not be written for so long that another host may own
 	// the disk by now; it is held back (EIO).
 	ErrLate error = &Error{"the disk was away for too long, and another host may own it by now: what is dirty is held back until `iscsifs sync`", syscall.EIO}
+	// ErrShrunk: the disk has shrunk, and data that is not synchronized lies
+	// beyond its end, see [Volume.AcceptShrink] (EIO).
+	ErrShrunk error = &Error{"the disk has shrunk, and data that was not written back lies beyond its end: nothing is written back until `iscsifs rescan --accept-shrink`, or until it has grown again", syscall.EIO}
 	// ErrClosed: the Volume was closed (EIO).
 	ErrClosed error = &Error{"the volume is closed", syscall.EIO}
 )

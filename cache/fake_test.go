@@ -25,6 +25,7 @@ type fakeDisk struct {
 	readOnly  bool
 	faults    float64 // share of the commands that fail
 	yields    bool    // commands let others run
+	resizes   bool    // resize is used: a command may come too late and fail
 	// The hooks, when not nil, are called before a command is carried out and
 	// decide its error.
 	onRead, onWrite func(ctx context.Context, off int64, n int) error
@@ -60,7 +61,10 @@ func (d *fakeDisk) pause() {
 }
 
 func (d *fakeDisk) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error {
-	n := d.check(bufs, off)
+	n, err := d.check(bufs, off)
+	if err != nil {
+		return err
+	}
 	d.reads.Add(1)
 	if d.onRead != nil {
 		if err := d.onRead(ctx, off, int(n)); err != nil {
@@ -81,11 +85,14 @@ func (d *fakeDisk) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error 
 }
 
 func (d *fakeDisk) WritevAt(ctx context.Context, bufs [][]byte, off int64) error {
-	n := d.check(bufs, off)
+	d.claim(bufs, off, true)
+	defer d.claim(bufs, off, false)
+	n, err := d.check(bufs, off)
+	if err != nil {
+		return err
+	}
 	d.writes.Add(1)
 	d.written.Add(n)
-	d.claim(off, n, true)
-	defer d.claim(off, n, false)
 	if d.yields {
 		was := bytes.Join(bufs, nil)
 		defer func() {
@@ -126,18 +133,28 @@ func (d *fakeDisk) WritevAt(ctx context.Context, bufs [][]byte, off int64) error
 }
 
 // check holds the Volume to whole blocks within the disk.
-func (d *fakeDisk) check(bufs [][]byte, off int64) int64 {
-	n := int64(0)
+func (d *fakeDisk) check(bufs [][]byte, off int64) (int64, error) {
+	n, size := length(bufs), d.Size()
+	if d.resizes && off+n > size {
+		return n, errFault
+	}
+	if bs := int64(d.blockSize); n == 0 || off%bs != 0 || n%bs != 0 || off < 0 || off+n > size {
+		d.t.Errorf("command for %d bytes at %d: not whole blocks of %d within %d", n, off, bs, size)
+	}
+	return n, nil
+}
+
+func length(bufs [][]byte) (n int64) {
 	for _, b := range bufs {
 		n += int64(len(b))
-	}
-	if bs := int64(d.blockSize); n == 0 || off%bs != 0 || n%bs != 0 || off < 0 || off+n > d.Size() {
-		d.t.Errorf("command for %d bytes at %d: not whole blocks of %d within %d", n, off, bs, d.Size())
 	}
 	return n
 }
 
-func (d *fakeDisk) claim(off, n int64, on bool) {
+// claim notes that a command is under way for a range.
+func (d *fakeDisk) claim(bufs [][]byte, off int64, on bool) { d.claimRange(off, length(bufs), on) }
+
+func (d *fakeDisk) claimRange(off, n int64, on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for b := off / frameSize; b <= (off+n-1)/frameSize; b++ {
@@ -191,8 +208,8 @@ func (d *fakeDisk) crash() {
 
 // zero is a command that makes a range read as zeroes.
 func (d *fakeDisk) zero(off, n int64) error {
-	d.claim(off, n, true)
-	defer d.claim(off, n, false)
+	d.claimRange(off, n, true)
+	defer d.claimRange(off, n, false)
 	d.pause()
 	d.mu.Lock()
 	clear(d.data[off : off+n])

@@ -65,13 +65,13 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 	if id := c.lookup(v.id, r.block); id != 0 && c.frames[id].fetch != 0 {
 		return r.await(ctx, c.fetches.all[c.frames[id].fetch])
 	}
-	n := v.missing(r.block, last)
-	r.countMisses(r.block + int64(n))
-	size := v.dev.Size()
-	if r.end > size { // it has shrunk since the read began
-		return ErrRange
+	reach := v.reach()
+	if _, hi := r.bounds(); r.block<<frameBits+int64(hi) > reach { // it has shrunk
+		return v.pastReach(r.end, ErrRange)
 	}
-	f, err := v.newFetch(ctx, r.block, n, size)
+	n := v.missing(r.block, min(last, (reach-1)>>frameBits))
+	r.countMisses(r.block + int64(n))
+	f, err := v.newFetch(ctx, r.block, n, reach)
 	if err != nil || f == nil {
 		return err
 	}

@@ -188,11 +188,16 @@ func (w *modelWriter) giveUp(part []byte, off int64) error {
 	return w.compare(nil, got, part, off)
 }
 
-// untilGood repeats what fails because of an injected fault.
+// untilGood repeats what fails because of an injected fault, or of a disk that has
+// shrunk for a while.
 func untilGood(do func() error) error {
 	for {
-		if err := do(); !errors.Is(err, errFault) && !errors.Is(err, ErrLost) {
+		err := do()
+		if !errors.Is(err, errFault) && !errors.Is(err, ErrLost) && !errors.Is(err, ErrShrunk) {
 			return err
+		}
+		if err == ErrShrunk {
+			time.Sleep(time.Millisecond)
 		}
 	}
 }

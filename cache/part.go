@@ -29,7 +29,7 @@ func (w *writer) publishPart(ctx context.Context, lo, hi int) error {
 		if err := w.fetchBlock(ctx, block); err != nil {
 			return err
 		}
-		if err := v.passBarriers(ctx, block, block); err != nil {
+		if err := w.admit(ctx); err != nil {
 			return err
 		}
 	}
@@ -72,9 +72,9 @@ func (v *Volume) logical(lo, hi int) (touched, covered sectors) {
 // fetchBlock brings the block into memory as a whole.
 func (w *writer) fetchBlock(ctx context.Context, block int64) error {
 	v := w.v
-	end := min((block+1)<<frameBits, v.dev.Size())
-	if end < w.end && end&(frameSize-1) != 0 { // it has shrunk since the write began
-		return ErrEnd
+	end := min((block+1)<<frameBits, v.reach())
+	if end < w.end && end&(frameSize-1) != 0 || end <= block<<frameBits { // it has shrunk
+		return v.pastReach(w.end, ErrEnd)
 	}
 	r := reader{v: v, off: block << frameBits, end: end, block: block}
 	return r.miss(ctx, block)

@@ -12,8 +12,8 @@ import (
 // where the disk ends, none at or past its end. The slices stay valid and
 // unmodified until [Volume.Release]. After an error vec is returned as it was.
 func (v *Volume) Read(ctx context.Context, off int64, n int, vec [][]byte) ([][]byte, error) {
-	n = v.clamp(off, n)
-	if n <= 0 {
+	within := v.clamp(off, n)
+	if within <= 0 {
 		return vec, nil
 	}
 	if v.closed.Load() {
@@ -23,14 +23,17 @@ func (v *Volume) Read(ctx context.Context, off int64, n int, vec [][]byte) ([][]
 	defer v.stats.inFlight.Add(-1)
 	c := v.cache
 	c.mu.Lock()
-	r := reader{v: v, off: off, end: off + int64(n), vec: vec, start: len(vec)}
+	r := reader{v: v, off: off, end: off + int64(within), vec: vec, start: len(vec)}
 	err := r.run(ctx)
 	c.mu.Unlock()
+	if err == ErrRange { // it has shrunk meanwhile
+		return v.Read(ctx, off, n, vec)
+	}
 	if err != nil {
 		return vec, err
 	}
 	v.stats.reads.Add(1)
-	v.stats.readBytes.Add(uint64(n))
+	v.stats.readBytes.Add(uint64(within))
 	return r.vec, nil
 }
 
@@ -111,7 +114,7 @@ func (v *Volume) clamp(off int64, n int) int {
 	if off < 0 {
 		return -1
 	}
-	return int(max(0, min(int64(n), v.dev.Size()-off)))
+	return int(max(0, min(int64(n), v.Size()-off)))
 }
 
 // reader is one Read under way. Cache.mu is held but where it waits.

@@ -27,7 +27,7 @@ func (v *Volume) readAhead(s *stream) {
 		return
 	}
 	unit := min(max(s.window/4&^(minAheadUnit-1), minAheadUnit), maxAheadUnit)
-	size := v.dev.Size()
+	size := v.reach()
 	for s.ahead < s.next+s.window {
 		end := min(s.ahead/unit*unit+unit, size)
 		if end <= s.ahead || !v.fetchAhead(s.ahead>>frameBits, (end-1)>>frameBits, size) {

@@ -12,6 +12,7 @@ type Stats struct {
 	HeldBytes               int64  // on the target, kept until they are synchronized
 	WriteBacks              int64  // commands to the target that have not ended
 	Late                    bool   // dirty data is held back, see VolumeOptions.HoldLate
+	Shrunk                  bool   // dirty data is held back, see Volume.AcceptShrink
 }
 
 // counters are guarded by Cache.mu but for the atomic ones.
@@ -37,6 +38,6 @@ func (v *Volume) Stats() Stats {
 	s.DirtyBytes = int64(v.counts[dirty]+v.counts[inflight]+v.counts[redirtied]) << frameBits
 	s.HeldBytes = int64(v.counts[written]) << frameBits
 	s.WriteBacks = int64(len(v.back.running))
-	s.Late = v.late
+	s.Late, s.Shrunk = v.late, v.cap.shrunk
 	return s
 }

@@ -151,11 +151,12 @@ func (v *Volume) syncRound(ctx context.Context) (again bool, err error) {
 func (v *Volume) drain(ctx context.Context) error {
 	run := v.sync.running
 	for v.flush.old > 0 {
+		held := v.heldBack()
 		switch {
 		case v.ended:
 			return ErrClosed
-		case v.late:
-			return ErrLate
+		case held != nil:
+			return held
 		case run.err != nil:
 			return run.err
 		}

@@ -15,6 +15,7 @@ func (v *Volume) synchronize(ctx context.Context) error {
 	if v.ended {
 		return ErrClosed
 	}
+	v.resize()
 	v.observe()
 	switch {
 	case err == nil:
@@ -63,7 +64,7 @@ func (v *Volume) forget(id frameID) {
 // writers wait for room, or old, or when it is all that they wait for.
 func (b *writeback) clean(v *Volume, now int64) {
 	fl := &v.flush
-	if fl.written.len == 0 || b.cleaning || b.ended || v.late || v.sync.running != nil || now < b.retryAt {
+	if fl.written.len == 0 || b.cleaning || b.ended || v.heldBack() != nil || v.sync.running != nil || now < b.retryAt {
 		return
 	}
 	share := 4

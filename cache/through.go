@@ -14,6 +14,9 @@ func (v *Volume) writeThrough(ctx context.Context, first int64, n int, failures 
 		if err := v.passBarriers(ctx, block, block); err != nil {
 			return err
 		}
+		if v.resize(); v.cap.shrunk {
+			return ErrShrunk
+		}
 		id := c.lookup(v.id, block)
 		switch s := c.frames[id].state; {
 		case s == dirty:

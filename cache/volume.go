@@ -56,7 +56,8 @@ type Volume struct {
 	id       uint32 // index in Cache.volumes
 	identity uint64
 	opts     VolumeOptions
-	limit    int          // frames: DirtyLimit
+	limit    int // frames: DirtyLimit
+	cap      capacity
 	modified atomic.Int64 // when the last write ended, in ns since 1970
 	closed   atomic.Bool
 	stats    counters
@@ -103,6 +104,8 @@ func (c *Cache) Open(dev Device, opts VolumeOptions) (*Volume, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v.epoch = dev.Epoch()
+	v.cap.device.Store(dev.Size())
+	v.takeOver(v.cap.device.Load())
 	c.register(v)
 	return v, nil
 }
@@ -134,9 +137,6 @@ func (c *Cache) register(v *Volume) {
 	v.id = uint32(len(c.volumes))
 	c.volumes = append(c.volumes, v)
 }
-
-// Size is the capacity in bytes, as the Device reports it now.
-func (v *Volume) Size() int64 { return v.dev.Size() }
 
 // BlockSize is the length of a logical block in bytes.
 func (v *Volume) BlockSize() int { return v.dev.BlockSize() }

@@ -22,7 +22,9 @@ func (v *Volume) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	case v.dev.ReadOnly():
 		return 0, ErrReadOnly
 	case n > 0:
-		if err := v.write(ctx, p[:n], off); err != nil {
+		if err := v.write(ctx, p[:n], off); err == ErrEnd { // it has shrunk meanwhile
+			return v.WriteAt(ctx, p, off)
+		} else if err != nil {
 			return 0, err
 		}
 	}
@@ -127,7 +129,7 @@ func (w *writer) release() {
 // publish puts the blocks into the index, one after the other. The lock is held
 // all the while but where a part of a block has to be read first.
 func (w *writer) publish(ctx context.Context) error {
-	if err := w.v.passBarriers(ctx, w.first, w.first+int64(w.n)-1); err != nil {
+	if err := w.admit(ctx); err != nil {
 		return err
 	}
 	for w.done < w.n {
@@ -140,6 +142,17 @@ func (w *writer) publish(ctx context.Context) error {
 		if err := w.publishPart(ctx, lo, hi); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// admit waits until no barrier is in the way. The disk may have shrunk meanwhile.
+func (w *writer) admit(ctx context.Context) error {
+	if err := w.v.passBarriers(ctx, w.first, w.first+int64(w.n)-1); err != nil {
+		return err
+	}
+	if w.end > w.v.capacityNow() {
+		return ErrEnd
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (b *writeback) init(v *Volume) {
 func (b *writeback) want(v *Volume, now int64) int {
 	fl := &v.flush
 	switch {
-	case b.ended || v.late:
+	case b.ended || v.heldBack() != nil:
 		return 0
 	case v.sync.urges() && fl.urgent.len > 0:
 		return maxWorkers
@@ -214,13 +214,14 @@ func (b *writeback) arm(v *Volume, now int64) {
 func (b *writeback) due(v *Volume, now int64) int64 {
 	frames, fl := v.cache.frames, &v.flush
 	at := int64(0)
-	if id := fl.dirty.head; id != 0 && !v.late && b.workers == 0 {
+	idle := b.workers == 0 && v.heldBack() == nil
+	if id := fl.dirty.head; id != 0 && idle {
 		at = max(frames[id].at+v.age(), b.retryAt)
 		if fl.dirty.len*10 >= v.pace.allowed(v, now) {
 			at = min(at, max(frames[id].at+gatherTime, b.retryAt))
 		}
 	}
-	if fl.urgent.len > 0 && !v.late && b.workers == 0 {
+	if fl.urgent.len > 0 && idle {
 		at = max(b.retryAt, 1)
 	}
 	if id := fl.written.head; id != 0 && !b.cleaning {

@@ -8,7 +8,7 @@ var zeroes [1 << 20]byte
 
 // Zero makes the n bytes from off on read as zeroes, by writing them.
 func (v *Volume) Zero(ctx context.Context, off, n int64) error {
-	if off < 0 || n < 0 || off > v.dev.Size()-n {
+	if off < 0 || n < 0 || off > v.Size()-n {
 		return ErrRange
 	}
 	for n > 0 {

@@ -34,19 +34,6 @@ func TestStat(t *testing.T) {
 	}
 }
 
-func TestInvalidateSize(t *testing.T) {
-	m := mountLUN(t, Options{})
-	expect(t, "a file the kernel does not know", m.server.InvalidateSize("lun0"), nil)
-	expect(t, "no file", m.server.InvalidateSize("lun1"), unix.ENOENT)
-	fd := open(t, m.file, unix.O_RDONLY)
-	m.lun.resize(lunSize * 2)
-	expect(t, "invalidate", m.server.InvalidateSize("lun0"), nil)
-	if end, err := unix.Seek(fd, 0, unix.SEEK_END); end != lunSize*2 || err != nil {
-		t.Errorf("end: %d, %v", end, err)
-	}
-	closeFD(t, fd)
-}
-
 // TestPresentValues: what is so already can be set, nothing else.
 func TestPresentValues(t *testing.T) {
 	m := mountLUN(t, Options{UID: 12, GID: 34, Mode: 0o640})

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -86,27 +85,6 @@ func (s *Server) Unmount() error {
 func (s *Server) Wait() {
 	s.served.Wait()
 	s.fs.later.Wait()
-}
-
-// InvalidateSize makes the kernel ask again for the size of the LUN file at
-// path, from the mountpoint on. Call it without a lock that a LUN's methods
-// take.
-func (s *Server) InvalidateSize(path string) error {
-	s.fs.mu.RLock()
-	n := s.fs.find(path)
-	s.fs.mu.RUnlock()
-	if n == nil {
-		return fmt.Errorf("invalidate %q: %w", path, syscall.ENOENT)
-	}
-	const attributesOnly = -1
-	status := s.server.InodeNotify(n.id, attributesOnly, 0)
-	if status == fuse.ENOENT { // the kernel does not know the file yet
-		return nil
-	}
-	if !status.Ok() {
-		return fmt.Errorf("invalidate %q: %w", path, syscall.Errno(status))
-	}
-	return nil
 }
 
 // unmount unmounts point, without following a symbolic link and never lazily.

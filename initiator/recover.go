@@ -179,6 +179,7 @@ func (s *Session) reinstate(ctx context.Context) (*conn, error) {
 	for _, d := range s.disks {
 		d.proveLocked()
 	}
+	s.tellLocked(Event{Kind: LUNsChanged}) // what came or went meanwhile is not announced
 	s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Str("portal", c.portal).Int("commands", s.waitingLocked()).Msg("logged in again")
 	c.start()
 	return c, nil

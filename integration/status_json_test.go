@@ -38,6 +38,7 @@ type lunJSON struct {
 	WrittenBytes                                int64 `json:"written_bytes"`
 	DirtyBytes                                  int64 `json:"dirty_bytes"`
 	HeldBytes                                   int64 `json:"held_bytes"`
+	Warnings                                    []string
 	Holders                                     []any
 }
 

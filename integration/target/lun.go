@@ -21,7 +21,8 @@ type LUN struct {
 }
 
 // LUNAttributes are what a LUN says about itself. They are set by options and
-// do not change while a target runs.
+// do not change while a target runs, but for WriteProtected and Revision, which
+// LUN.mu guards.
 type LUNAttributes struct {
 	BlockSize                         int // bytes
 	Vendor, Product, Revision, Serial string
@@ -109,6 +110,30 @@ func (l *LUN) SetSize(size int64) error {
 	}
 	l.alarm(ascCapacityChanged)
 	return nil
+}
+
+// SetWriteProtected changes the write protection and tells every I_T nexus with the
+// unit attention 2A/01.
+func (l *LUN) SetWriteProtected(protected bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.WriteProtected = protected
+	l.alarm(ascModeChanged)
+}
+
+// SetRevision changes the product revision level and tells every I_T nexus with the
+// unit attention 3F/03.
+func (l *LUN) SetRevision(revision string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Revision = revision
+	l.alarm(ascInquiryChanged)
+}
+
+func (l *LUN) attributes() LUNAttributes {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.LUNAttributes
 }
 
 // ReadAt reads the medium behind the target's back.

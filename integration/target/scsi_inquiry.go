@@ -18,7 +18,8 @@ func inquiry(x *call) *result {
 	case evpd:
 		return vpd(x.lun, x.node, x.cdb[2], allocation)
 	}
-	return truncated(standardInquiry(x.lun.DeviceType, &x.lun.LUNAttributes), allocation)
+	a := x.lun.attributes()
+	return truncated(standardInquiry(a.DeviceType, &a), allocation)
 }
 
 func standardInquiry(device byte, a *LUNAttributes) []byte {

@@ -29,7 +29,7 @@ func modeSense(x *call) *result {
 		descriptor = x.lun.blockDescriptor()
 	}
 	specific := byte(0x10) // DPOFUA
-	if x.lun.WriteProtected {
+	if x.lun.attributes().WriteProtected {
 		specific |= 0x80
 	}
 	if six {

@@ -52,7 +52,7 @@ func (l *LUN) checkPlace(p place) *result {
 
 // checkWritable checks write protection.
 func (l *LUN) checkWritable() *result {
-	if l.WriteProtected {
+	if l.attributes().WriteProtected {
 		return checkCondition(senseDataProtect, ascWriteProtected)
 	}
 	return nil

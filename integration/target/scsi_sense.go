@@ -37,7 +37,9 @@ var (
 	ascWriteProtected     = asc{0x27, 0x00}
 	ascReset              = asc{0x29, 0x00}
 	ascPowerOn            = asc{0x29, 0x01}
+	ascModeChanged        = asc{0x2a, 0x01}
 	ascCapacityChanged    = asc{0x2a, 0x09}
+	ascInquiryChanged     = asc{0x3f, 0x03}
 	ascLUNsChanged        = asc{0x3f, 0x0e}
 	ascProtocolServiceCRC = asc{0x47, 0x05}
 )

@@ -57,19 +57,26 @@ func (t *Target) Set(name, value string) error {
 // AddLUN adds a disk and returns its LUN: 1 for the first.
 func (t *Target) AddLUN(l LUN) (int, error) {
 	t.luns++
-	lun := strconv.Itoa(t.luns)
-	args := []string{"--op", "new", "--mode", "logicalunit", "--tid", t.tid, "--lun", lun,
-		"-b", l.Path, "--bstype", "rdwr", "-Y", "disk"}
-	if l.BlockSize != 0 {
-		args = append(args, "--blocksize", strconv.Itoa(l.BlockSize))
-	}
-	if err := t.d.change(args...); err != nil {
+	if err := t.addAs(t.luns, l); err != nil {
 		return 0, err
 	}
 	if len(l.Params) > 0 {
 		return t.luns, t.Update(t.luns, l.Params)
 	}
 	return t.luns, nil
+}
+
+// AddAgain adds the disk of a LUN that was removed, with the size that its file has
+// now and the same identity.
+func (t *Target) AddAgain(lun int, path string) error { return t.addAs(lun, LUN{Path: path}) }
+
+func (t *Target) addAs(lun int, l LUN) error {
+	args := []string{"--op", "new", "--mode", "logicalunit", "--tid", t.tid, "--lun", strconv.Itoa(lun),
+		"-b", l.Path, "--bstype", "rdwr", "-Y", "disk"}
+	if l.BlockSize != 0 {
+		args = append(args, "--blocksize", strconv.Itoa(l.BlockSize))
+	}
+	return t.d.change(args...)
 }
 
 // Update changes parameters of a LUN, see LUN.Params.

@@ -87,6 +87,7 @@ type Flush struct {
 type Changes struct {
 	Done    []string `json:"done"`
 	Refused []string `json:"refused"`
+	Code    int      `json:"code,omitempty"` // to exit with: that of the first that was refused
 }
 
 // reply is one line of a daemon. All empty, it says that the daemon is alive.

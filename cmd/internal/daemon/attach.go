@@ -30,10 +30,7 @@ func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*
 	var luns []*lun
 	portal := c.session.Status().Portal
 	for _, o := range c.disks {
-		l := &lun{target: t, number: o.number, disk: o.disk, portal: portal, name: lunName(o.number)}
-		if t.cfg.ReadOnly {
-			l.disk = readOnlyDisk{o.disk}
-		}
+		l := newLUN(t, o, portal)
 		if err := d.attachOne(ctx, l, luns); err != nil {
 			return luns, err
 		}
@@ -57,7 +54,7 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
 	if err != nil {
 		return err
 	}
-	l.let = let
+	l.hold(let)
 	if err := d.openVolume(l); err != nil {
 		l.release()
 		return fmt.Errorf("present %s: %w", l.where(), err)
@@ -133,9 +130,18 @@ func (d *Daemon) logUnlessGone(err error) {
 	}
 }
 
+// hold takes over the guard of the LUN.
+func (l *lun) hold(let func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.let = let
+}
+
 // release ends the use of the LUN; what is to be flushed was flushed before.
 func (l *lun) release() {
 	l.closeVolume()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.let != nil {
 		l.let()
 		l.let = nil

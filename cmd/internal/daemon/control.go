@@ -32,6 +32,12 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, from control.Pee
 		return nil, d.showingDirty(progress, func() error {
 			return d.Unmount(ctx, UnmountOptions{Timeout: o.Timeout, Lazy: o.Lazy, Force: o.Force, Discard: o.DiscardDirty, Asker: from.PID})
 		})
+	case control.Rescan:
+		var o control.RescanOptions
+		if err := r.Decode(&o); err != nil {
+			return nil, err
+		}
+		return d.Rescan(ctx, o), nil
 	}
 	return nil, exitcode.Errorf(exitcode.Usage, "%s: the daemon of %s does not know this command; was it started by an older version?", r.Command, d.opts.Mountpoint)
 }

@@ -16,5 +16,14 @@
 //	stop.go     unmount, flush, log out
 //	signals.go  what each signal does
 //	control.go  what the control socket answers
-//	report.go   status
+//	report.go   status; trouble.go, what ails a LUN
+//
+// What a target changes while it is mounted:
+//
+//	watch.go    heeds what the initiator tells
+//	rescan.go   looks for what is new, gone, or of another size
+//	lunset.go   adds LUNs to a mount and takes them away
+//	follow.go   tells what has changed of a LUN, and the kernel of its size
+//	shrink.go   a LUN that has become smaller
+//	gate.go     a LUN whose write protection ends
 package daemon

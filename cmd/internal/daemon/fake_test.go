@@ -3,9 +3,11 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/holders"
 	"github.com/iscsifs/iscsifs/config"
@@ -16,12 +18,16 @@ import (
 
 // fakeDisk is a disk in memory.
 type fakeDisk struct {
-	info initiator.DiskInfo
-
-	mu      sync.Mutex
-	data    []byte
-	syncErr error // of each Sync
-	syncs   int
+	mu          sync.Mutex
+	info        initiator.DiskInfo
+	data        []byte
+	syncErr     error // of each Sync
+	syncs       int
+	status      initiator.DiskStatus
+	refreshErr  error  // of each Refresh
+	refreshHook func() // of each Refresh; nil = none
+	pending     []byte // what AcceptCapacity takes over; nil = nothing
+	closed      bool
 }
 
 // newFakeDisk is a disk of one MiB with a designator of its own.
@@ -41,13 +47,55 @@ func newFakeDisk(lun scsi.LUN, id string) *fakeDisk {
 	return d
 }
 
-func (d *fakeDisk) Info() initiator.DiskInfo { return d.info }
-func (d *fakeDisk) Size() int64              { return int64(len(d.data)) }
-func (d *fakeDisk) BlockSize() int           { return 512 }
-func (d *fakeDisk) OptimalTransfer() int     { return 0 }
-func (d *fakeDisk) MaxTransfer() int         { return 0 }
-func (d *fakeDisk) ReadOnly() bool           { return d.info.Mode.WriteProtect }
-func (d *fakeDisk) Epoch() uint64            { return 0 }
+func (d *fakeDisk) Info() initiator.DiskInfo     { d.mu.Lock(); defer d.mu.Unlock(); return d.info }
+func (d *fakeDisk) Size() int64                  { d.mu.Lock(); defer d.mu.Unlock(); return int64(len(d.data)) }
+func (d *fakeDisk) Status() initiator.DiskStatus { d.mu.Lock(); defer d.mu.Unlock(); return d.status }
+func (d *fakeDisk) Refresh(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refreshHook != nil {
+		d.refreshHook()
+	}
+	return d.refreshErr
+}
+
+// AcceptCapacity takes over what a refused shrink has left.
+func (d *fakeDisk) AcceptCapacity(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pending != nil {
+		d.data, d.pending = d.pending, nil
+		d.status, d.refreshErr = initiator.DiskStatus{}, nil
+	}
+	return d.refreshErr
+}
+
+func (d *fakeDisk) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	return nil
+}
+
+// change changes what the disk says of itself.
+func (d *fakeDisk) change(do func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	do()
+}
+
+// vanish makes the disk what the initiator makes of one that the target has no more.
+func (d *fakeDisk) vanish(state initiator.DiskState) {
+	d.change(func() {
+		d.refreshErr = &initiator.Error{Op: "verify", LUN: d.info.LUN.String(), Err: initiator.ErrNotDisk}
+		d.status = initiator.DiskStatus{State: state, Since: time.Unix(1e9, 0), Reason: d.refreshErr}
+	})
+}
+func (d *fakeDisk) BlockSize() int       { return 512 }
+func (d *fakeDisk) OptimalTransfer() int { return 0 }
+func (d *fakeDisk) MaxTransfer() int     { return 0 }
+func (d *fakeDisk) ReadOnly() bool       { return d.Info().Mode.WriteProtect }
+func (d *fakeDisk) Epoch() uint64        { return 0 }
 
 func (d *fakeDisk) ReadvAt(_ context.Context, bufs [][]byte, off int64) error {
 	d.mu.Lock()
@@ -88,17 +136,51 @@ func (d *fakeDisk) fail(err error) {
 
 // fakeSession is a session with a target of some disks.
 type fakeSession struct {
-	target  string
-	reports []scsi.LUN // of REPORT LUNS
-	disks   map[scsi.LUN]*fakeDisk
+	target string
 
-	mu      sync.Mutex
-	logouts int
+	mu       sync.Mutex
+	reports  []scsi.LUN // of REPORT LUNS
+	disks    map[scsi.LUN]*fakeDisk
+	lunsHook func() error // decides the error of each REPORT LUNS; nil = none
+	logouts  int
+	tell     func(initiator.Event)
+	accepts  func(scsi.LUN, int64, int64) bool
 }
 
-func (s *fakeSession) LUNs(context.Context) ([]scsi.LUN, error) { return s.reports, nil }
+func (s *fakeSession) LUNs(context.Context) ([]scsi.LUN, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lunsHook != nil {
+		if err := s.lunsHook(); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Clone(s.reports), nil
+}
+
+// add makes the target show one more disk.
+func (s *fakeSession) add(n uint8) *fakeDisk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lun := scsi.PeripheralLUN(n)
+	s.reports = append(s.reports, lun)
+	s.disks[lun] = newFakeDisk(lun, s.target+"-"+lun.String()+"-again")
+	return s.disks[lun]
+}
+
+// drop makes the target have a disk no more.
+func (s *fakeSession) drop(n uint8, state initiator.DiskState) {
+	s.disk(n).vanish(state)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lun := scsi.PeripheralLUN(n)
+	s.reports = slices.DeleteFunc(s.reports, func(l scsi.LUN) bool { return l == lun })
+	delete(s.disks, lun)
+}
 
 func (s *fakeSession) OpenDisk(_ context.Context, lun scsi.LUN) (disk, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if d := s.disks[lun]; d != nil {
 		return d, nil
 	}
@@ -135,16 +217,21 @@ func newFakeSession(iqn string, numbers ...uint8) *fakeSession {
 }
 
 // disk is the disk at a number.
-func (s *fakeSession) disk(n uint8) *fakeDisk { return s.disks[scsi.PeripheralLUN(n)] }
+func (s *fakeSession) disk(n uint8) *fakeDisk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.disks[scsi.PeripheralLUN(n)]
+}
 
 // fakeMount is a mount that needs no kernel.
 type fakeMount struct {
-	mu       sync.Mutex
-	held     []holders.Holder
-	busy     bool // EBUSY though no holder is seen
-	detached bool
-	gone     chan struct{}
-	goneOnce sync.Once
+	mu        sync.Mutex
+	held      []holders.Holder
+	busy      bool // EBUSY though no holder is seen
+	detached  bool
+	refreshed []string
+	gone      chan struct{}
+	goneOnce  sync.Once
 }
 
 func newFakeMount(held ...holders.Holder) *fakeMount {
@@ -171,6 +258,13 @@ func (m *fakeMount) Detach(context.Context) error {
 func (m *fakeMount) Wait() { <-m.gone }
 
 func (m *fakeMount) Forget() error { return nil }
+
+func (m *fakeMount) Refresh(_ context.Context, file string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refreshed = append(m.refreshed, file)
+	return nil
+}
 
 func (m *fakeMount) Holders(context.Context) ([]holders.Holder, []holders.Note, error) {
 	m.mu.Lock()
@@ -237,7 +331,9 @@ func (s *site) login(_ context.Context, cfg initiator.Config) (session, error) {
 	if err := s.refusals[cfg.TargetName]; err != nil {
 		return nil, &initiator.Error{Op: "login", Target: cfg.TargetName, Portal: cfg.Portals[0], Err: err}
 	}
-	return s.sessions[cfg.TargetName], nil
+	session := s.sessions[cfg.TargetName]
+	session.tell, session.accepts = cfg.OnEvent, cfg.AcceptShrink
+	return session, nil
 }
 
 func (s *site) options(point string) Options {
@@ -248,5 +344,10 @@ func (s *site) options(point string) Options {
 func (s *site) start(t *testing.T) (*Daemon, error) {
 	t.Helper()
 	return start(t.Context(), s.options(t.TempDir()), s.login,
-		func(*fusefs.FS, *Options) (mount, error) { return s.mount, nil })
+		mountFake(s))
+}
+
+// mountFake mounts without a kernel.
+func mountFake(s *site) mountFunc {
+	return func(*fusefs.FS, *Options) (mount, error) { return s.mount, nil }
 }

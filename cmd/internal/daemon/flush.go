@@ -25,7 +25,7 @@ func (d *Daemon) Flush(ctx context.Context, iqn string) error {
 		if l.volume == nil || !l.of(iqn) {
 			continue
 		}
-		group.Go(func() { failures[i] = flushOne(ctx, l) })
+		group.Go(func() { failures[i] = d.flushOne(ctx, l) })
 	}
 	group.Wait()
 	return exitcode.With(exitcode.Dirty, errors.Join(failures...))
@@ -34,7 +34,7 @@ func (d *Daemon) Flush(ctx context.Context, iqn string) error {
 // of tells whether the LUN belongs to the target; the empty name is every one's.
 func (l *lun) of(iqn string) bool { return iqn == "" || strings.EqualFold(l.target.cfg.IQN, iqn) }
 
-func flushOne(ctx context.Context, l *lun) error {
+func (d *Daemon) flushOne(ctx context.Context, l *lun) error {
 	err := l.volume.Sync(ctx)
 	if err == nil {
 		return nil
@@ -43,10 +43,14 @@ func flushOne(ctx context.Context, l *lun) error {
 		err = cause
 	}
 	unit := fmt.Sprintf("LUN %d of %s", l.number, l.target.cfg.IQN)
-	if dirty := l.dirty(); dirty > 0 {
-		return fmt.Errorf("%s of %s could not be written: %s", humanize.IBytes(uint64(dirty)), unit, withoutPlace(err))
+	why := withoutPlace(err)
+	if to, shrunk := l.shrunk(err); shrunk {
+		why = "it " + l.shrunkText(to, d.opts.Mountpoint)
 	}
-	return fmt.Errorf("%s could not be synchronized: %s", unit, withoutPlace(err))
+	if dirty := l.dirty(); dirty > 0 {
+		return fmt.Errorf("%s of %s could not be written: %s", humanize.IBytes(uint64(dirty)), unit, why)
+	}
+	return fmt.Errorf("%s could not be synchronized: %s", unit, why)
 }
 
 // withoutPlace is the text of an error without the LUN, target and portal, which the

@@ -40,6 +40,11 @@ func (d *Daemon) guard(ctx context.Context, l *lun) (let func(), err error) {
 	if l.disk.ReadOnly() {
 		return nil, nil
 	}
+	return d.guardUnit(ctx, l)
+}
+
+// guardUnit is guard of a LUN that may be written.
+func (d *Daemon) guardUnit(ctx context.Context, l *lun) (let func(), err error) {
 	lock, err := d.lockUnit(ctx, l)
 	switch {
 	case err == nil:

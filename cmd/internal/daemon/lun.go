@@ -3,6 +3,7 @@ package daemon
 import (
 	"path"
 	"strconv"
+	"sync"
 
 	"github.com/iscsifs/iscsifs/cache"
 	"github.com/iscsifs/iscsifs/initiator"
@@ -10,17 +11,25 @@ import (
 )
 
 // lun is a LUN that is a file, or a further path to one that is. What it holds
-// does not change once it is attached.
+// does not change once it is attached, but for what mu guards.
 type lun struct {
 	target *target
 	number uint64
-	disk   disk
+	opened disk   // as the session opened it
+	disk   disk   // the same, with what forbids to write it
+	gate   *gate  // of disk; nil = none is needed
 	portal string // "host:port" that it was opened through
 	name   string
 	links  []link // in by-id and by-path, and a further path's own name
 	first  *lun   // the LUN whose file this is another path to; nil = it has a file
 	volume *cache.Volume
-	let    func() // gives up the guard; nil = none is held
+
+	following sync.Mutex // of follow; guards told; before mu
+	told      facts      // what the log has been told last
+
+	mu       sync.Mutex
+	let      func() // gives up the guard; nil = none is held
+	shrunkTo int64  // the capacity that was not accepted; 0 = none
 }
 
 // link is a symbolic link in the tree.
@@ -32,6 +41,22 @@ func (l *lun) path() string { return path.Join(l.target.cfg.Directory, l.name) }
 // where names the LUN in messages.
 func (l *lun) where() string {
 	return "LUN " + strconv.FormatUint(l.number, 10) + " of " + l.target.cfg.IQN + " at " + l.portal
+}
+
+// size is the length of its file.
+func (l *lun) size() int64 {
+	if v := l.data(); v != nil {
+		return v.Size()
+	}
+	return l.disk.Size()
+}
+
+// data is the volume of the LUN's logical unit; nil before it is attached.
+func (l *lun) data() *cache.Volume {
+	if l.first != nil {
+		return l.first.volume
+	}
+	return l.volume
 }
 
 // xattrs are the extended attributes of the LUN's file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/holders"
 	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
@@ -22,6 +23,9 @@ type mount interface {
 	Wait()
 	// Forget takes back what was noted elsewhere about the mount, which is gone.
 	Forget() error
+	// Refresh makes the kernel take over the size of a file, by its path from the
+	// mountpoint on.
+	Refresh(ctx context.Context, file string) error
 	// Holders are what keeps it in use, as far as it can be seen.
 	Holders(ctx context.Context) ([]holders.Holder, []holders.Note, error)
 }
@@ -58,6 +62,13 @@ func mountFiles(files *fusefs.FS, opts *Options) (mount, error) {
 }
 
 func (m *realMount) Forget() error { return m.entry.Unlist() }
+
+// refreshTime is how long the kernel may take to ask for the size of a file.
+const refreshTime = 5 * time.Second
+
+func (m *realMount) Refresh(ctx context.Context, file string) error {
+	return m.entry.Refresh(ctx, file, refreshTime)
+}
 
 func (m *realMount) Detach(ctx context.Context) error { return m.entry.Unmount(ctx, true) }
 

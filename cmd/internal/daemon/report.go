@@ -88,7 +88,7 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 	r := status.LUN{
 		LUN:       l.number,
 		Path:      filepath.Join(d.opts.Mountpoint, l.path()),
-		Size:      l.disk.Size(),
+		Size:      l.size(),
 		BlockSize: l.disk.BlockSize(),
 		Vendor:    info.Inquiry.Vendor,
 		Product:   info.Inquiry.Product,
@@ -97,7 +97,7 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 		ID:        info.UdevID,
 		ReadOnly:  l.disk.ReadOnly(),
 		Thin:      info.Capacity.LBPME,
-		Warnings:  l.warnings(),
+		Warnings:  append(l.troubles(d.opts.Mountpoint), l.warnings()...),
 		Holders:   held[l.path()],
 	}
 	if l.volume != nil {

@@ -92,6 +92,7 @@ func (d *Daemon) finish(ctx context.Context) error {
 	d.lifecycle.finish()
 	d.quit()
 	d.background.Wait()
+	d.endChanges()
 	d.flushErr = d.flushRest(ctx)
 	d.logoutAll(ctx)
 	for _, l := range d.attached() {

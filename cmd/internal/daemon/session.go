@@ -21,6 +21,10 @@ type session interface {
 type disk interface {
 	cache.Device
 	Info() initiator.DiskInfo
+	Status() initiator.DiskStatus
+	Refresh(ctx context.Context) error
+	AcceptCapacity(ctx context.Context) error
+	Close() error
 }
 
 // loginFunc opens a session.

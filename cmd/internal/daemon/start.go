@@ -44,6 +44,9 @@ func start(ctx context.Context, opts Options, open loginFunc, mountTree mountFun
 	if d.server, err = mountTree(d.files, &d.opts); err != nil {
 		return nil, err
 	}
+	for _, t := range d.targets {
+		d.background.Go(func() { d.watch(trying, t) })
+	}
 	for _, t := range missing {
 		d.background.Go(func() { d.bringUp(trying, t) })
 	}
@@ -63,14 +66,18 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 	slots := make(chan struct{}, maxLogins)
 	for _, cfg := range opts.Config.Targets {
 		cfg.ReadOnly = cfg.ReadOnly || opts.ReadOnly
-		d.targets = append(d.targets, &target{
+		t := &target{
 			cfg:   cfg,
 			login: sessionConfig(&opts, &cfg),
 			open:  open,
 			slots: slots,
 			log:   opts.Logger.With().Str("target", cfg.IQN).Logger(),
+			news:  newNews(),
+			scans: make(chan struct{}, 1),
 			since: time.Now(),
-		})
+		}
+		t.login.OnEvent, t.login.AcceptShrink = t.news.tell, t.acceptsShrink
+		d.targets = append(d.targets, t)
 	}
 	return d
 }

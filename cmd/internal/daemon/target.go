@@ -61,6 +61,8 @@ type target struct {
 	open  loginFunc
 	slots chan struct{} // a token for each attempt under way, of all targets
 	log   zerolog.Logger
+	news  news
+	scans chan struct{} // the right to scan for LUNs; one slot
 
 	mu          sync.Mutex // guards what follows
 	state       targetState

@@ -97,6 +97,23 @@ func TestProbe(t *testing.T) {
 	expectState(t, m, Dead)
 }
 
+// TestRefresh: a file that is there, one that is not, and a daemon that hangs.
+func TestRefresh(t *testing.T) {
+	s := fusetest.Start(t)
+	m := found(t, s.Point)
+	if err := m.Refresh(t.Context(), "", probeTime); err != nil {
+		t.Error(err)
+	}
+	if err := m.Refresh(t.Context(), "nothing", probeTime); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	s.Freeze()
+	if err := m.Refresh(t.Context(), "", probeTime); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a daemon that hangs: %v", err)
+	}
+	s.Thaw()
+}
+
 // TestProbeAsTheMountsUser: root learns of a mount that shuts root out.
 func TestProbeAsTheMountsUser(t *testing.T) {
 	needRoot(t)
@@ -115,7 +132,7 @@ func TestProbeAsTheMountsUser(t *testing.T) {
 
 func proberUID(t *testing.T, m Mount) uint32 {
 	t.Helper()
-	attr := m.prober().SysProcAttr
+	attr := m.prober(m.Point).SysProcAttr
 	if attr == nil || attr.Credential == nil {
 		t.Fatal("asked as root")
 	}

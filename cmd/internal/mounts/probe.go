@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ const probeVariable = "_ISCSIFS_PROBE"
 // does not let go is left to init.
 const reapTime = time.Second
 
-// init makes a child of Probe of this process, whatever program it is. Its
+// init makes a child of ask of this process, whatever program it is. Its
 // exit status is the errno.
 func init() {
 	path, child := os.LookupEnv(probeVariable)
@@ -59,14 +60,45 @@ func init() {
 }
 
 // Probe asks the mount for its root directory's attributes and says how it
-// answers, within timeout. It is a child process that asks, because a daemon that
-// has read a request and does not answer holds the asking process beyond the reach
-// of SIGKILL, so that even exit hangs. root asks as the mount's user: others are
-// refused without allow_other.
+// answers, within timeout.
 func (m Mount) Probe(ctx context.Context, timeout time.Duration) (State, error) {
-	child := m.prober()
+	errno, answered, err := m.ask(ctx, m.Point, timeout)
+	switch {
+	case err != nil:
+		return Live, err
+	case !answered:
+		return Unanswering, nil
+	case errno == unix.ENOTCONN || errno == unix.ECONNABORTED:
+		return Dead, nil
+	}
+	return Live, nil
+}
+
+// Refresh asks for the attributes of a file of the mount, so that the kernel knows
+// its size: asynchronous reads, and loop devices of kernels older than 6.18, go by what
+// it last heard. It is safe in the daemon itself, within timeout.
+func (m Mount) Refresh(ctx context.Context, file string, timeout time.Duration) error {
+	path := filepath.Join(m.Point, file)
+	errno, answered, err := m.ask(ctx, path, timeout)
+	switch {
+	case err != nil:
+		return err
+	case !answered:
+		return fmt.Errorf("%s: %w: its size was asked for, for %s", path, os.ErrDeadlineExceeded, timeout)
+	case errno != 0:
+		return fmt.Errorf("cannot ask for the size of %s: %w", path, errno)
+	}
+	return nil
+}
+
+// ask asks for the attributes of a path in the mount. It is a child process that
+// asks, because a daemon that has read a request and does not answer holds the asking
+// process beyond the reach of SIGKILL, so that even exit hangs. root asks as the
+// mount's user: others are refused without allow_other.
+func (m Mount) ask(ctx context.Context, path string, timeout time.Duration) (errno unix.Errno, answered bool, err error) {
+	child := m.prober(path)
 	if err := child.Start(); err != nil {
-		return Live, fmt.Errorf("cannot ask the mount %s: starting a child process: %w", m.Point, err)
+		return 0, false, fmt.Errorf("cannot ask the mount %s: starting a child process: %w", m.Point, err)
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- child.Wait() }()
@@ -74,20 +106,21 @@ func (m Mount) Probe(ctx context.Context, timeout time.Duration) (State, error) 
 	defer cancel()
 	select {
 	case err := <-exited:
-		return m.answer(child, err)
+		errno, err := m.answer(child, err)
+		return errno, true, err
 	case <-ctx.Done():
 		_ = child.Process.Kill() // it may just have gone
 		select {
 		case <-exited:
 		case <-time.After(reapTime):
 		}
-		return Unanswering, nil
+		return 0, false, nil
 	}
 }
 
-func (m Mount) prober() *exec.Cmd {
+func (m Mount) prober(path string) *exec.Cmd {
 	child := exec.Command("/proc/self/exe") // the link works where the binary was replaced, too
-	child.Env = []string{probeVariable + "=" + m.Point}
+	child.Env = []string{probeVariable + "=" + path}
 	child.Dir = "/"
 	if os.Geteuid() == 0 && m.UserID != 0 {
 		child.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
@@ -98,15 +131,10 @@ func (m Mount) prober() *exec.Cmd {
 }
 
 // answer reads the child's exit status.
-func (m Mount) answer(child *exec.Cmd, err error) (State, error) {
+func (m Mount) answer(child *exec.Cmd, err error) (unix.Errno, error) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return Live, fmt.Errorf("cannot ask the mount %s: the child process: %w", m.Point, err)
+		return 0, fmt.Errorf("cannot ask the mount %s: the child process: %w", m.Point, err)
 	}
-	switch unix.Errno(child.ProcessState.ExitCode()) {
-	case unix.ENOTCONN, unix.ECONNABORTED:
-		return Dead, nil
-	default:
-		return Live, nil
-	}
+	return unix.Errno(child.ProcessState.ExitCode()), nil
 }

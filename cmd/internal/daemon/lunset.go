@@ -1,0 +1,125 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+)
+
+// newLUN is a LUN that is not attached yet.
+func newLUN(t *target, o openDisk, portal string) *lun {
+	l := &lun{target: t, number: o.number, opened: o.disk, disk: o.disk, portal: portal, name: lunName(o.number)}
+	switch {
+	case t.cfg.ReadOnly:
+		l.disk = readOnlyDisk{o.disk}
+	case o.disk.ReadOnly():
+		l.gate = &gate{disk: o.disk}
+		l.disk = l.gate
+	}
+	l.told = l.facts()
+	return l
+}
+
+// attached returns the LUNs of the target, by number.
+func (t *target) attached() []*lun {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.luns
+}
+
+// change takes the right to change the set of LUNs, unless the mount is over.
+func (d *Daemon) change() (done func(), err error) {
+	d.attaching.Lock()
+	if s := d.lifecycle.now(); s >= Finishing {
+		d.attaching.Unlock()
+		return nil, exitcode.Errorf(exitcode.Failed, "the daemon is %s", s)
+	}
+	return d.attaching.Unlock, nil
+}
+
+// endChanges returns when nobody changes the set of LUNs any more. The state is
+// Finishing.
+func (d *Daemon) endChanges() {
+	d.attaching.Lock()
+	defer d.attaching.Unlock()
+}
+
+// add makes a file of one more disk of a target, and takes the disk over; after an
+// error it is closed.
+func (d *Daemon) add(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
+	done, err := d.change()
+	if err != nil {
+		_ = o.disk.Close()
+		return nil, err
+	}
+	defer done()
+	return d.addLocked(ctx, t, o, portal)
+}
+
+func (d *Daemon) addLocked(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
+	l := newLUN(t, o, portal)
+	if err := d.attachOne(ctx, l, nil); err != nil {
+		_ = o.disk.Close()
+		return nil, err
+	}
+	d.replace(t, nil, l)
+	return l, nil
+}
+
+// replace puts a LUN into the lists in the place of another; nil is none.
+func (d *Daemon) replace(t *target, old, l *lun) {
+	swap := func(list []*lun) []*lun {
+		list = slices.DeleteFunc(slices.Clone(list), func(other *lun) bool { return other == old })
+		if l != nil {
+			list = append(list, l)
+		}
+		return list
+	}
+	d.tree.Lock()
+	d.luns = swap(d.luns)
+	d.tree.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.luns = swap(t.luns)
+	slices.SortStableFunc(t.luns, func(a, b *lun) int { return cmp.Compare(a.number, b.number) })
+}
+
+// remove takes a LUN out of the mount: its names vanish, and who has it open gets
+// EIO. Further paths to its logical unit get a file of their own.
+func (d *Daemon) remove(ctx context.Context, l *lun) error {
+	done, err := d.change()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if !slices.Contains(d.attached(), l) {
+		return nil // it was replaced meanwhile
+	}
+	d.removeLocked(l)
+	for _, other := range d.attached() {
+		if other.first == l {
+			d.promote(ctx, other)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) removeLocked(l *lun) {
+	d.detach([]*lun{l})
+	d.replace(l.target, l, nil)
+	_ = l.opened.Close()
+}
+
+// promote gives a file to a LUN whose name was a link.
+func (d *Daemon) promote(ctx context.Context, old *lun) {
+	d.detach([]*lun{old})
+	l := newLUN(old.target, openDisk{old.number, old.opened}, old.portal)
+	if err := d.attachOne(ctx, l, nil); err != nil {
+		old.target.log.Error().Err(err).Msgf("%s, which was another path to a LUN that was removed, has no file", old.where())
+		d.removeLocked(old)
+		return
+	}
+	d.replace(old.target, old, l)
+}

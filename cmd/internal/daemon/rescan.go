@@ -1,0 +1,222 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
+	"github.com/iscsifs/iscsifs/initiator"
+)
+
+// scanTime is how long the scan of one target may take.
+const scanTime = 30 * time.Second
+
+// Rescan looks for new, removed and resized LUNs on every target.
+func (d *Daemon) Rescan(ctx context.Context, o control.RescanOptions) control.Changes {
+	results := make([]control.Changes, len(d.targets))
+	var group sync.WaitGroup
+	for i, t := range d.targets {
+		group.Go(func() { results[i] = d.scan(ctx, t, o, true).Changes })
+	}
+	group.Wait()
+	var all control.Changes
+	for _, r := range results {
+		all.Done = append(all.Done, r.Done...)
+		all.Refused = append(all.Refused, r.Refused...)
+		if all.Code == 0 {
+			all.Code = r.Code
+		}
+	}
+	return all
+}
+
+// scan is one look at the LUNs of a target. One that nobody asked for removes only
+// what has been away for longer than the replacement timeout: a target that is
+// starting up may say for a moment that it has no such LUN.
+func (d *Daemon) scan(ctx context.Context, t *target, o control.RescanOptions, asked bool) *scan {
+	ctx, cancel := context.WithTimeoutCause(ctx, scanTime, fmt.Errorf("the target took longer than %s", scanTime))
+	defer cancel()
+	s := &scan{d: d, t: t, opts: o, asked: asked}
+	select {
+	case t.scans <- struct{}{}:
+		defer func() { <-t.scans }()
+		s.run(ctx)
+	case <-ctx.Done():
+		s.fail(exitcode.With(exitcode.Unreachable, fmt.Errorf("rescan %s: %w", t.cfg.IQN, context.Cause(ctx))))
+	}
+	return s
+}
+
+// scan is a scan under way.
+type scan struct {
+	control.Changes
+	d       *Daemon
+	t       *target
+	session session
+	opts    control.RescanOptions
+	asked   bool
+	reports []numberedLUN
+	failed  bool // the target could not be asked everything
+}
+
+// refuse takes note of what could not be done.
+func (s *scan) refuse(err error) {
+	s.Refused = append(s.Refused, err.Error())
+	if s.Code == 0 {
+		s.Code = exitcode.Of(Classify(err))
+	}
+}
+
+func (s *scan) fail(err error) {
+	s.failed = true
+	s.refuse(err)
+}
+
+func (s *scan) run(ctx context.Context) {
+	session, why := s.t.live()
+	if session == nil {
+		s.fail(why)
+		return
+	}
+	s.session = session
+	luns := s.t.attached()
+	var before []facts // any command may be told news
+	for _, l := range luns {
+		before = append(before, l.facts())
+	}
+	reported, err := session.LUNs(ctx)
+	if err != nil {
+		s.fail(Classify(err))
+		return
+	}
+	s.reports = byNumber(reported)
+	for i, err := range s.refresh(ctx, luns) {
+		s.judge(ctx, luns[i], before[i], err)
+	}
+	for _, n := range s.reports {
+		s.discover(ctx, n)
+	}
+}
+
+// live returns the session of the target, or why it has none.
+func (t *target) live() (session, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.session != nil:
+		return t.session, nil
+	case t.reason != nil:
+		return nil, exitcode.With(exitcode.Code(exitcode.Of(Classify(t.reason))), fmt.Errorf("%s: not logged in: %w", t.cfg.IQN, t.reason))
+	}
+	return nil, exitcode.Errorf(exitcode.Unreachable, "%s: not logged in: %s", t.cfg.IQN, t.state)
+}
+
+// refresh asks LUNs what they are, all at once. Where nobody asked for the scan the
+// target has told what has changed of those that it reports.
+func (s *scan) refresh(ctx context.Context, luns []*lun) []error {
+	errs := make([]error, len(luns))
+	var group sync.WaitGroup
+	for i, l := range luns {
+		if s.asked || !s.reported(l) {
+			group.Go(func() { errs[i] = l.opened.Refresh(ctx) })
+		}
+	}
+	group.Wait()
+	return errs
+}
+
+// judge draws the conclusion from what a LUN has answered.
+func (s *scan) judge(ctx context.Context, l *lun, before facts, err error) {
+	to, shrunk := l.shrunk(err)
+	switch {
+	case shrunk && s.opts.AcceptShrink:
+		err = s.acceptShrink(ctx, l)
+	case shrunk:
+		err = nil
+		s.refuse(exitcode.Errorf(exitcode.Dirty, "%s: %s", l.path(), l.shrunkText(to, s.d.opts.Mountpoint)))
+	case s.gone(l, err):
+		s.remove(ctx, l, err)
+		return
+	}
+	if gate := s.d.follow(ctx, l); gate != nil && s.asked {
+		s.refuse(gate)
+	}
+	s.Done = append(s.Done, l.lines(before, l.facts())...)
+	if err != nil && s.asked {
+		s.refuse(fmt.Errorf("%s: %w", l.path(), err))
+	}
+}
+
+func (s *scan) reported(l *lun) bool {
+	return slices.ContainsFunc(s.reports, func(n numberedLUN) bool { return n.number == l.number })
+}
+
+// gone tells whether the target has the LUN no more: it neither reports it nor
+// answers for it, or another logical unit is in its place.
+func (s *scan) gone(l *lun, err error) bool {
+	switch {
+	case errors.Is(err, initiator.ErrNotDisk) && !s.reported(l):
+		return s.asked || l.opened.Status().State == initiator.DiskLost
+	case errors.Is(err, initiator.ErrIdentity):
+		return s.asked
+	}
+	return false
+}
+
+func (s *scan) acceptShrink(ctx context.Context, l *lun) error {
+	dropped, err := l.acceptShrink(ctx)
+	if dropped > 0 {
+		s.Done = append(s.Done, fmt.Sprintf("%s: dropped %s that lay beyond the new end and was not on the target", l.path(), humanize.IBytes(uint64(dropped))))
+	}
+	return err
+}
+
+// remove takes a LUN away that the target has no more. One with data that is not on
+// the target stays, and so does the data.
+func (s *scan) remove(ctx context.Context, l *lun, why error) {
+	if l.first == nil && l.volume.Unsynced() {
+		_ = s.d.follow(ctx, l)
+		s.refuse(exitcode.Errorf(exitcode.Dirty, "%s: the target has it no more (%w), but %s of it is not written: the data is kept until the LUN comes back, or until `iscsifs umount --discard-dirty %s`",
+			l.path(), why, humanize.IBytes(uint64(l.dirty())), plain.Quoted(s.d.opts.Mountpoint)))
+		return
+	}
+	if err := s.d.remove(ctx, l); err != nil {
+		s.refuse(fmt.Errorf("%s: %w", l.path(), err))
+		return
+	}
+	s.t.log.Warn().Err(why).Msgf("%s: removed", l.path())
+	s.Done = append(s.Done, l.path()+": removed")
+}
+
+// discover makes a file of a LUN that is new, if the configuration wants it.
+func (s *scan) discover(ctx context.Context, n numberedLUN) {
+	wanted := s.t.cfg.LUNs == nil || slices.ContainsFunc(s.t.cfg.LUNs, func(listed uint16) bool { return uint64(listed) == n.number })
+	known := slices.ContainsFunc(s.t.attached(), func(l *lun) bool { return l.number == n.number })
+	if !wanted || known {
+		return
+	}
+	disk, err := s.session.OpenDisk(ctx, n.lun)
+	if errors.Is(err, initiator.ErrNotDisk) {
+		return
+	}
+	if err != nil {
+		s.fail(Classify(err))
+		return
+	}
+	l, err := s.d.add(ctx, s.t, openDisk{n.number, disk}, s.session.Status().Portal)
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	line := fmt.Sprintf("%s: new, %s", l.path(), humanize.IBytes(uint64(l.size())))
+	s.t.log.Info().Msg(line)
+	s.Done = append(s.Done, line)
+}

@@ -1,0 +1,331 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/initiator"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// wantChanges compares the outcome of a rescan: the lines of what was done, and what
+// the refusals speak of.
+func wantChanges(t *testing.T, got control.Changes, code exitcode.Code, refused string, done ...string) {
+	t.Helper()
+	text := strings.Join(got.Refused, "\n")
+	if !slices.Equal(got.Done, done) || got.Code != int(code) || !strings.Contains(text, refused) || refused == "" && text != "" {
+		t.Errorf("done %q, refused %q with code %d, want %q, %q, %d", got.Done, text, got.Code, done, refused, code)
+	}
+}
+
+func rescan(t *testing.T, d *Daemon) control.Changes {
+	t.Helper()
+	return d.Rescan(t.Context(), control.RescanOptions{})
+}
+
+// wantPaths waits for the files of a mount.
+func wantPaths(t *testing.T, d *Daemon, want ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !slices.Equal(paths(d), want); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("files %v, want %v", paths(d), want)
+		}
+	}
+}
+
+func TestRescan(t *testing.T) {
+	a := newFakeSession(iqnA, 1, 2)
+	d := served(t, newSite(a, newFakeSession(iqnB, 7)))
+	wantChanges(t, rescan(t, d), 0, "")
+	a.add(3)
+	gone := a.disk(2)
+	a.drop(2, initiator.DiskAway)
+	wantChanges(t, rescan(t, d), 0, "", "lun2: removed", "lun3: new, 1.0 MiB")
+	wantPaths(t, d, "lun1", "dir1/lun7", "lun3")
+	if !gone.isClosed() {
+		t.Error("the disk of a LUN that was removed is open")
+	}
+	if luns := d.Report(t.Context()).Targets[0].LUNs; len(luns) != 2 || luns[0].LUN != 1 || luns[1].LUN != 3 {
+		t.Errorf("status: %+v", luns)
+	}
+	wantChanges(t, rescan(t, d), 0, "")
+}
+
+func (d *fakeDisk) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
+// Only LUNs that the configuration lists are added.
+func TestRescanOfListedLUNs(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	s := newSite(a)
+	s.cfg.Targets[0].LUNs = []uint16{1, 4}
+	a.add(4)
+	d := served(t, s)
+	a.drop(4, initiator.DiskAway)
+	a.add(3)
+	wantChanges(t, rescan(t, d), 0, "", "lun4: removed")
+	a.add(4)
+	wantChanges(t, rescan(t, d), 0, "", "lun4: new, 1.0 MiB")
+}
+
+// A target that does not answer changes nothing and does not hide the others.
+func TestRescanOfSilentTarget(t *testing.T) {
+	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 7)
+	d := served(t, newSite(a, b))
+	a.mu.Lock()
+	a.lunsHook = func() error {
+		return &initiator.Error{Op: "REPORT LUNS", Target: iqnA, Err: initiator.ErrTimeout}
+	}
+	a.mu.Unlock()
+	b.add(8)
+	wantChanges(t, rescan(t, d), exitcode.Unreachable, "REPORT LUNS of "+iqnA, "dir1/lun8: new, 1.0 MiB")
+	wantPaths(t, d, "lun1", "dir1/lun7", "dir1/lun8")
+}
+
+// Without being asked, what is away for a moment stays; what is lost goes. New LUNs
+// come at once.
+func TestLUNsChanged(t *testing.T) {
+	a := newFakeSession(iqnA, 1, 2)
+	d := served(t, newSite(a))
+	away := a.disk(2)
+	a.drop(2, initiator.DiskAway)
+	a.add(3)
+	a.tell(initiator.Event{Kind: initiator.LUNsChanged})
+	wantPaths(t, d, "lun1", "lun2", "lun3")
+	away.vanish(initiator.DiskLost)
+	a.tell(initiator.Event{Kind: initiator.LUNLost, LUN: scsi.PeripheralLUN(2)})
+	wantPaths(t, d, "lun1", "lun3")
+}
+
+// A target that cannot tell its LUNs when they have changed is asked again.
+func TestScanIsRepeated(t *testing.T) {
+	previous := scanPause
+	scanPause = time.Millisecond
+	t.Cleanup(func() { scanPause = previous })
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	failures := 0
+	a.mu.Lock()
+	a.lunsHook = func() error {
+		if failures++; failures > 2 {
+			return nil
+		}
+		return &initiator.Error{Op: "REPORT LUNS", Target: iqnA, Err: initiator.ErrTimeout}
+	}
+	a.mu.Unlock()
+	a.add(2)
+	a.tell(initiator.Event{Kind: initiator.LUNsChanged})
+	wantPaths(t, d, "lun1", "lun2")
+}
+
+// A LUN with data that is not on the target stays, whoever asks.
+func TestRemovedLUNWithDirtyData(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	write(t, d)
+	disk := a.disk(1)
+	a.drop(1, initiator.DiskLost)
+	wantChanges(t, rescan(t, d), exitcode.Dirty, "4.0 KiB")
+	wantPaths(t, d, "lun1")
+	warnings := strings.Join(d.Report(t.Context()).Targets[0].LUNs[0].Warnings, "\n")
+	if !strings.Contains(warnings, "lost since") || !strings.Contains(warnings, "4.0 KiB") {
+		t.Errorf("warnings %q", warnings)
+	}
+	disk.change(func() {
+		disk.refreshHook = func() { disk.refreshErr, disk.status = nil, initiator.DiskStatus{} }
+	})
+	wantChanges(t, rescan(t, d), 0, "", "lun1: back")
+	if err := d.Flush(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// Another logical unit in the place of one takes its name only when somebody asks.
+func TestReplacedLUN(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	old := a.disk(1)
+	a.drop(1, initiator.DiskRefused)
+	a.add(1)
+	old.change(func() { old.refreshErr = &initiator.Error{Op: "verify", Err: initiator.ErrIdentity} })
+	if got := d.scan(t.Context(), d.targets[0], control.RescanOptions{}, false); len(got.Done) != 1 || !strings.Contains(got.Done[0], "refused") {
+		t.Logf("%+v", got) // the state was told before perhaps
+	}
+	if d.attached()[0].opened != disk(old) {
+		t.Fatal("replaced though nobody asked")
+	}
+	wantChanges(t, rescan(t, d), 0, "", "lun1: removed", "lun1: new, 1.0 MiB")
+	if d.attached()[0].opened == disk(old) {
+		t.Error("not replaced")
+	}
+}
+
+// The further path to a logical unit gets its file when the first is removed.
+func TestRemovedPathLeavesFile(t *testing.T) {
+	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 7)
+	for _, disk := range []*fakeDisk{a.disk(1), b.disk(7)} {
+		disk.info.Designators, disk.info.UdevID, disk.info.Serial = []scsi.Designator{worldWide}, "360", "1"
+	}
+	d := served(t, newSite(a, b))
+	if second := d.attached()[1]; second.first == nil {
+		t.Fatal("two files for one logical unit")
+	}
+	a.drop(1, initiator.DiskAway)
+	wantChanges(t, rescan(t, d), 0, "", "lun1: removed")
+	wantPaths(t, d, "dir1/lun7")
+	if l := d.attached()[0]; l.first != nil || l.volume == nil || b.disk(7).isClosed() {
+		t.Error("the other path has no file")
+	}
+}
+
+// The kernel is told of a new size before a rescan returns, and when the target tells.
+func TestCapacityChanged(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	s := newSite(a)
+	d := served(t, s)
+	disk := a.disk(1)
+	disk.change(func() { disk.data = make([]byte, 2<<20) })
+	a.tell(initiator.Event{Kind: initiator.CapacityChanged, LUN: scsi.PeripheralLUN(1)})
+	for deadline := time.Now().Add(10 * time.Second); len(s.mount.refreshes()) < 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the kernel is not told")
+		}
+	}
+	disk.change(func() { disk.refreshHook = func() { disk.data = make([]byte, 3<<20) } })
+	wantChanges(t, rescan(t, d), 0, "", "lun1: grew from 2.0 MiB to 3.0 MiB")
+	if got := s.mount.refreshes(); !slices.Equal(got, []string{"lun1", "lun1"}) {
+		t.Errorf("the kernel was told of %q", got)
+	}
+	if size := d.Report(t.Context()).Targets[0].LUNs[0].Size; size != 3<<20 {
+		t.Errorf("status says %d", size)
+	}
+}
+
+func (m *fakeMount) refreshes() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.refreshed)
+}
+
+// A smaller capacity waits for somebody to accept the loss of what lies beyond.
+func TestShrink(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	lun, disk := scsi.PeripheralLUN(1), a.disk(1)
+	if !a.accepts(lun, 1<<20, 512<<10) {
+		t.Error("a smaller capacity is not accepted though nothing is dirty")
+	}
+	if _, err := d.attached()[0].volume.WriteAt(t.Context(), make([]byte, 8192), 512<<10-4096); err != nil {
+		t.Fatal(err)
+	}
+	if a.accepts(lun, 1<<20, 512<<10) {
+		t.Fatal("accepted with dirty data beyond")
+	}
+	disk.change(func() {
+		disk.refreshErr = &initiator.Error{Op: "verify", Err: initiator.ErrShrunk}
+		disk.status = initiator.DiskStatus{State: initiator.DiskRefused, Reason: disk.refreshErr}
+		disk.pending = disk.data[:512<<10]
+	})
+	for range 2 {
+		wantChanges(t, rescan(t, d), exitcode.Dirty, "lun1: shrank from 1.0 MiB to 512 KiB, and 4.0 KiB")
+	}
+	if warnings := d.Report(t.Context()).Targets[0].LUNs[0].Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "--accept-shrink") {
+		t.Errorf("warnings %q", warnings)
+	}
+	got := d.Rescan(t.Context(), control.RescanOptions{AcceptShrink: true})
+	wantChanges(t, got, 0, "", "lun1: dropped 4.0 KiB that lay beyond the new end and was not on the target", "lun1: shrank from 1.0 MiB to 512 KiB", "lun1: back")
+	if err := d.Flush(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// A LUN that the target protected cannot be written when the protection ends, while
+// somebody else on this host writes it.
+func TestProtectionEnds(t *testing.T) {
+	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnA, 1)
+	a.disk(1).info.Mode.WriteProtect = true
+	d := served(t, newSite(a))
+	other := newSite(b)
+	other.cfg.Path = "/etc/iscsifs/other.toml"
+	second, err := start(t.Context(), Options{Config: other.cfg, Mountpoint: t.TempDir(), InitiatorName: "iqn.2026-11.org.example:other"}, other.login,
+		mountFake(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := serveUntil(t, second, other)
+	protect := func(on bool) {
+		disk := a.disk(1)
+		disk.change(func() { disk.info.Mode.WriteProtect = on })
+	}
+	readOnly := func() bool { return d.attached()[0].volume.ReadOnly() }
+	previous := flushPatience
+	flushPatience = 0
+	defer func() { flushPatience = previous }()
+	protect(false)
+	got := rescan(t, d)
+	if got.Code != int(exitcode.InUse) || !readOnly() {
+		t.Errorf("read-only: %v, %+v", readOnly(), got)
+	}
+	end()
+	wantChanges(t, rescan(t, d), 0, "")
+	if readOnly() {
+		t.Error("still read-only")
+	}
+	protect(true)
+	if !readOnly() {
+		t.Error("not read-only")
+	}
+}
+
+// serveUntil serves a mount until it is told to end.
+func serveUntil(t *testing.T, d *Daemon, s *site) (end func()) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- d.Serve(t.Context()) }()
+	return func() {
+		s.mount.release()
+		if err := errors.Join(d.Unmount(context.WithoutCancel(t.Context()), UnmountOptions{}), <-done); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Nothing is added to a mount that is over.
+func TestRescanAtTheEnd(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	if err := d.Unmount(t.Context(), UnmountOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	a.add(2)
+	if _, err := d.add(t.Context(), d.targets[0], openDisk{2, a.disk(2)}, ""); err == nil || !a.disk(2).isClosed() {
+		t.Errorf("added: %v, or its disk is open", err)
+	}
+}
+
+// What is said of each change.
+func TestChangesInWords(t *testing.T) {
+	was := facts{size: 1 << 30, product: "ACME Disk"}
+	for want, now := range map[string]facts{
+		"grew from 1.0 GiB to 2.0 GiB":                          {size: 2 << 30, product: "ACME Disk"},
+		"grew from 1073741824 bytes to 1073742336 bytes":        {size: 1<<30 + 512, product: "ACME Disk"},
+		"write-protected by the target":                         {size: 1 << 30, product: "ACME Disk", protected: true},
+		"is ACME Other now":                                     {size: 1 << 30, product: "ACME Other"},
+		"away: it rains":                                        {size: 1 << 30, product: "ACME Disk", state: initiator.DiskAway, reason: "it rains"},
+		"shrank from 1.0 GiB to 512 MiB|refused: it is smaller": {size: 1 << 29, product: "ACME Disk", state: initiator.DiskRefused, reason: "it is smaller"},
+		"": was,
+	} {
+		if got := strings.Join(was.changes(now), "|"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package daemon
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
+	"github.com/iscsifs/iscsifs/initiator"
+)
+
+// troubles are what keeps the LUN from being read or written as it should, with what
+// to do about it.
+func (l *lun) troubles(mountpoint string) (list []string) {
+	s := l.opened.Status()
+	to, shrunk := l.shrunk(s.Reason)
+	switch {
+	case shrunk:
+		list = append(list, l.shrunkText(to, mountpoint))
+	case s.State > initiator.DiskUnproven:
+		list = append(list, fmt.Sprintf("%s since %s: %s", s.State, s.Since.Format("2006-01-02 15:04:05"), reason(s.Reason))+l.kept(mountpoint))
+	}
+	if l.volume != nil && l.volume.Late() {
+		list = append(list, fmt.Sprintf("held back: %s could not be written for longer than replacement_timeout, and another host may own the LUN by now; `iscsifs sync %s` writes it", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint)))
+	}
+	if l.opened.Info().Mode.WriteProtect {
+		list = append(list, "read-only: the target protects it against writes")
+	}
+	return list
+}
+
+// kept says what becomes of the data of a LUN that is lost.
+func (l *lun) kept(mountpoint string) string {
+	if l.volume == nil || l.dirty() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s that is not on the target is kept until it comes back, or until `iscsifs umount --discard-dirty %s`", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint))
+}
