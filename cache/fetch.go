@@ -1,6 +1,9 @@
 package cache
 
-import "context"
+import (
+	"context"
+	"math/bits"
+)
 
 // maxFetch is how many frames one fetch fills at most: 1 MiB.
 const maxFetch = 256
@@ -66,7 +69,7 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 		return r.await(ctx, c.fetches.all[c.frames[id].fetch])
 	}
 	reach := v.reach()
-	if _, hi := r.bounds(); r.block<<frameBits+int64(hi) > reach { // it has shrunk
+	if r.lackingEnd() > reach { // it has shrunk
 		return v.pastReach(r.end, ErrRange)
 	}
 	n := v.missing(r.block, min(last, (reach-1)>>frameBits))
@@ -76,6 +79,17 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 		return err
 	}
 	return v.runFetch(ctx, f)
+}
+
+// lackingEnd is where that part of the present block ends on the disk which is
+// wanted and not in memory.
+func (r *reader) lackingEnd() int64 {
+	c := r.v.cache
+	lacking := sectorRange(r.bounds())
+	if id := c.lookup(r.v.id, r.block); id != 0 {
+		lacking &^= c.frames[id].valid
+	}
+	return r.block<<frameBits + int64(bits.Len8(uint8(lacking)))<<sectorBits
 }
 
 func (r *reader) countMisses(end int64) {
