@@ -114,8 +114,18 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Freeze stops the process, as a daemon that hangs; Thaw lets it go on.
-func (s *Server) Freeze() { _ = s.Process.Signal(unix.SIGSTOP) }
+// Freeze stops the process, as a daemon that hangs; Thaw lets it go on. It returns when
+// all threads have stopped: until then one may answer yet.
+func (s *Server) Freeze() {
+	_ = s.Process.Signal(unix.SIGSTOP)
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		err = unix.Waitid(unix.P_PID, s.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+	}
+	if err != nil {
+		s.t.Errorf("the test's file system does not stop: %v", err)
+	}
+}
 
 // Thaw ends Freeze.
 func (s *Server) Thaw() { _ = s.Process.Signal(unix.SIGCONT) }
