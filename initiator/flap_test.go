@@ -39,7 +39,7 @@ func TestFlapping(t *testing.T) {
 					}
 				}
 				for i := range pauses[3:] {
-					if p := pauses[i+3]; p < 30*time.Second && p < 2*pauses[i+2] || p > 30*time.Second {
+					if p := pauses[i+3]; p < maxBackoff && p < 2*pauses[i+2] || p > maxBackoff {
 						t.Errorf("pauses %v", pauses)
 					}
 				}

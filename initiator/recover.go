@@ -10,10 +10,11 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
-// Bounds of the pause between two rounds of logins.
+// Bounds of the pause between two rounds of logins. The upper one is short, since
+// somebody's I/O waits for a target that is back, and an attempt costs it little.
 const (
 	minBackoff = time.Second
-	maxBackoff = 30 * time.Second
+	maxBackoff = 5 * time.Second
 )
 
 // lost takes note of the end of a connection, whose goroutines are gone: what
