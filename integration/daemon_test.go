@@ -45,12 +45,12 @@ func TestConnectionBreaks(t *testing.T) {
 	s := h.serve(nil, disk{size: smallDisk})
 	wire := tap(t, s.portal)
 	config := s.config()
-	config.portal = wire.address()
+	config.portal = wire.Addr()
 	m := h.mount(config)
 	model := newModel(t, m.lun(1))
 	for range 3 {
 		model.scribble(10)
-		wire.cut()
+		wire.Cut()
 	}
 	model.scribble(10)
 	model.compare(m.lun(1))

@@ -18,10 +18,9 @@ func away(t *testing.T) (*host, *mounted) {
 	s := h.serve(nil, disk{size: smallDisk})
 	wire := tap(t, s.portal)
 	c := s.config()
-	c.portal = wire.address()
+	c.portal = wire.Addr()
 	m := h.mount(c)
-	wire.listener.Close()
-	wire.cut()
+	wire.Close()
 	return h, m
 }
 

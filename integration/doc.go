@@ -12,6 +12,7 @@
 //	tgt_test.go        targets to mount from
 //	scripted_test.go   a target in this process, that misbehaves on request
 //	wiretap_test.go    a proxy that notes the SCSI commands passing by
+//	proxy              the proxy itself: it delays, falls silent, cuts
 //	loop_test.go       loop devices and file systems on them
 //	fio_test.go        load, and data that tells whether it is right
 //	user_test.go       a user without privileges

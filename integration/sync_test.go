@@ -27,7 +27,7 @@ func TestSynchronizeCache(t *testing.T) {
 			s := h.serve(nil, disk{size: smallDisk})
 			wire := tap(t, s.portal)
 			config := s.config()
-			config.portal = wire.address()
+			config.portal = wire.Addr()
 			m := h.mount(config)
 			f := open(t, m.lun(1), os.O_RDWR|c.flags)
 			before := len(wire.seen())
@@ -72,7 +72,7 @@ func TestSecondSyncIsFree(t *testing.T) {
 	s := h.serve(nil, disk{size: smallDisk})
 	wire := tap(t, s.portal)
 	config := s.config()
-	config.portal = wire.address()
+	config.portal = wire.Addr()
 	f := open(t, h.mount(config).lun(1), os.O_RDWR)
 	if _, err := f.WriteAt([]byte("once"), 0); err != nil {
 		t.Fatal(err)

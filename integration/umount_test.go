@@ -123,7 +123,7 @@ func TestUmountLogsOut(t *testing.T) {
 	s := h.serve(nil, disk{size: smallDisk})
 	wire := tap(t, s.portal)
 	c := s.config()
-	c.portal = wire.address()
+	c.portal = wire.Addr()
 	m := h.mount(c)
 	if wire.lastPDU() == opcodeLogout {
 		t.Fatal("logged out before the unmount")

@@ -2,23 +2,20 @@ package integration
 
 import (
 	"encoding/binary"
-	"io"
-	"net"
 	"sync"
 	"testing"
+
+	"github.com/iscsifs/iscsifs/integration/proxy"
 )
 
 // wiretap is a proxy in front of a portal that notes the SCSI commands of the
-// initiator, in the order in which they were sent.
+// initiator, in the order in which they were sent. Digests must be off.
 type wiretap struct {
-	listener net.Listener
-	portal   string
-	running  sync.WaitGroup
+	*proxy.Proxy
 
 	mu       sync.Mutex
 	commands []byte // operation codes
 	pdus     []byte // opcodes of RFC 7143
-	open     []net.Conn
 }
 
 // Layout of the basic header segment, RFC 7143, 11.2 and 11.3.
@@ -38,36 +35,23 @@ const (
 	opSynchronizeCache16 = 0x91
 )
 
-// tap starts a proxy in front of portal; it ends with the test. Digests must
-// be off.
+// tap starts a proxy in front of portal; it ends with the test.
 func tap(t *testing.T, portal string) *wiretap {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wiretap{listener: l, portal: portal}
-	w.running.Go(w.accept)
-	t.Cleanup(w.close)
+	w := new(wiretap)
+	w.Proxy = passOn(t, portal, proxy.Options{Watch: func() func([]byte) { return new(pduReader).notes(w.note) }})
 	return w
 }
 
-func (w *wiretap) address() string { return w.listener.Addr().String() }
-
-func (w *wiretap) close() {
-	w.listener.Close()
-	w.cut()
-	w.running.Wait()
-}
-
-// cut breaks every connection that passes through.
-func (w *wiretap) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.open {
-		c.Close()
+// passOn starts a proxy in front of portal; it ends with the test.
+func passOn(t *testing.T, portal string, o proxy.Options) *proxy.Proxy {
+	t.Helper()
+	p, err := proxy.Start(portal, o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	w.open = nil
+	t.Cleanup(p.Close)
+	return p
 }
 
 // seen returns the commands noted so far.
@@ -84,44 +68,6 @@ func (w *wiretap) lastPDU() byte {
 	return w.pdus[len(w.pdus)-1]
 }
 
-func (w *wiretap) accept() {
-	for {
-		initiator, err := w.listener.Accept()
-		if err != nil {
-			return
-		}
-		target, err := net.Dial("tcp", w.portal)
-		if err != nil {
-			initiator.Close()
-			continue
-		}
-		w.mu.Lock()
-		w.open = append(w.open, initiator, target)
-		w.mu.Unlock()
-		w.running.Go(func() { w.forward(target, initiator); target.Close() })
-		w.running.Go(func() { io.Copy(initiator, target); initiator.Close() })
-	}
-}
-
-// forward copies PDU after PDU from the initiator to the target.
-func (w *wiretap) forward(target io.Writer, initiator io.Reader) {
-	var bhs [bhsLength]byte
-	for {
-		if _, err := io.ReadFull(initiator, bhs[:]); err != nil {
-			return
-		}
-		w.note(bhs)
-		if _, err := target.Write(bhs[:]); err != nil {
-			return
-		}
-		ahs := int64(bhs[4]) * 4
-		data := int64(binary.BigEndian.Uint32(bhs[4:8]) & 0xffffff)
-		if _, err := io.CopyN(target, initiator, ahs+(data+3)&^3); err != nil {
-			return
-		}
-	}
-}
-
 func (w *wiretap) note(bhs [bhsLength]byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,4 +76,37 @@ func (w *wiretap) note(bhs [bhsLength]byte) {
 	if opcode == opcodeSCSICommand {
 		w.commands = append(w.commands, bhs[cdbOffset])
 	}
+}
+
+// pduReader finds the headers in a stream of PDUs without digests that comes in
+// pieces of any size.
+type pduReader struct {
+	header [bhsLength]byte
+	have   int // bytes of header
+	skip   int // bytes of the segments behind it
+}
+
+// notes returns a function that takes the stream and gives each header to note.
+func (r *pduReader) notes(note func([bhsLength]byte)) func([]byte) {
+	return func(p []byte) {
+		for len(p) > 0 {
+			if r.skip > 0 {
+				n := min(r.skip, len(p))
+				r.skip, p = r.skip-n, p[n:]
+				continue
+			}
+			n := copy(r.header[r.have:], p)
+			r.have, p = r.have+n, p[n:]
+			if r.have == len(r.header) {
+				note(r.header)
+				r.have, r.skip = 0, r.segments()
+			}
+		}
+	}
+}
+
+// segments is how much follows the header, padding included.
+func (r *pduReader) segments() int {
+	data := int(binary.BigEndian.Uint32(r.header[4:8]) & 0xffffff)
+	return int(r.header[4])*4 + (data+3)&^3
 }

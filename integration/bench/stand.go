@@ -3,13 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
+
+	"github.com/iscsifs/iscsifs/integration/proxy"
 )
+
+// farDelay is how long data takes each way where the target is far.
+const farDelay = 5 * time.Millisecond
 
 // stand is the servers of one LUN, side by side, and the proxy before them if
 // the LUN is to be far.
 type stand struct {
 	lun     lun
-	proxy   *proxy // nil: none
+	proxy   *proxy.Proxy // nil: none
 	servers []server
 }
 
@@ -26,10 +32,10 @@ func openStand(ctx context.Context, o options, s *scene, far bool) (*stand, erro
 func (st *stand) open(ctx context.Context, o options, dir string, far bool) error {
 	if far {
 		var err error
-		if st.proxy, err = startProxy(st.lun.portal, farDelay); err != nil {
+		if st.proxy, err = proxy.Start(st.lun.portal, proxy.Options{Delay: farDelay}); err != nil {
 			return err
 		}
-		st.lun = st.lun.through(st.proxy.address())
+		st.lun = st.lun.through(st.proxy.Addr())
 	}
 	m, err := startIscsifs(ctx, o.program, dir, st.lun)
 	if err != nil {
@@ -59,7 +65,7 @@ func (st *stand) close() error {
 		errs = append(errs, s.close())
 	}
 	if st.proxy != nil {
-		st.proxy.close()
+		st.proxy.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,12 @@
+package main
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	serveMemoryIfAsked()
+	goleak.VerifyTestMain(m)
+}
