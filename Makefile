@@ -3,6 +3,7 @@
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 FUZZTIME ?= 10s
+LONG     ?= 5
 
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -10,7 +11,7 @@ SBIN        := $(DESTDIR)$(PREFIX)/sbin
 HELPERS     := mount.iscsifs mount.fuse.iscsifs umount.fuse.iscsifs
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test test-race fuzz bench lint clean deps
+.PHONY: help build install demo test test-race test-long fuzz bench lint clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ test: deps ## install what is missing and run all tests under the race detector
 	go test -count=1 -run Allocations ./cache ./initiator ./integration/bench
 
 test-race: test ## the same: the tests always run under the race detector
+
+test-long: deps ## run the tests of models and of faults LONG (5) times as long
+	go test -race -count=1 -timeout 2h -run 'Model|PowerCut|Linearizable|Restarts|AllTheTime|SilentNetwork' ./cache ./integration -args -long $(LONG)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	integration/fuzz $(FUZZTIME)

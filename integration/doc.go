@@ -16,6 +16,7 @@
 //	loop_test.go       loop devices and file systems on them
 //	fio_test.go        load, and data that tells whether it is right
 //	user_test.go       a user without privileges
+//	long_test.go       how long the tests of faults last
 //	leak_test.go       finds and removes what a test left behind
 //	must_run_test.go   skips with a reason, except what CI says must run
 //

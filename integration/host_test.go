@@ -109,7 +109,7 @@ func (h *host) sh(script string, args ...string) string {
 // command prepares a command of this host's user, which is ended when it hangs
 // (by SIGQUIT, so that a Go program shows its goroutines).
 func (h *host) command(name string, args ...string) (*exec.Cmd, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout*time.Duration(*long))
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
 	cmd.WaitDelay = 5 * time.Second // a daemon must not hold its caller's pipes
