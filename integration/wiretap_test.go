@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ const (
 	bhsLength         = 48
 	opcodeMask        = 0x3f
 	opcodeSCSICommand = 0x01
+	opcodeTaskMgmt    = 0x02
 	opcodeLogout      = 0x06
 	cdbOffset         = 32
 )
@@ -59,6 +61,13 @@ func (w *wiretap) seen() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]byte(nil), w.commands...)
+}
+
+// saw tells whether the initiator has sent a PDU with an opcode.
+func (w *wiretap) saw(opcode byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.IndexByte(w.pdus, opcode) >= 0
 }
 
 // lastPDU is the opcode of the PDU that the initiator sent last.

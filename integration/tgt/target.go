@@ -1,6 +1,7 @@
 package tgt
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ type Target struct {
 // LUN describes a disk to add.
 type LUN struct {
 	Path      string            // backing file
+	Store     string            // how tgtd uses it: "aio" or "rdwr"; "" = rdwr
 	BlockSize int               // logical block in bytes; 0 = 512
 	Params    map[string]string // tgtadm's --params: vendor_id, product_id, scsi_id, scsi_sn, readonly, thin_provisioning
 }
@@ -72,7 +74,7 @@ func (t *Target) AddAgain(lun int, path string) error { return t.addAs(lun, LUN{
 
 func (t *Target) addAs(lun int, l LUN) error {
 	args := []string{"--op", "new", "--mode", "logicalunit", "--tid", t.tid, "--lun", strconv.Itoa(lun),
-		"-b", l.Path, "--bstype", "rdwr", "-Y", "disk"}
+		"-b", l.Path, "--bstype", cmp.Or(l.Store, "rdwr"), "-Y", "disk"}
 	if l.BlockSize != 0 {
 		args = append(args, "--blocksize", strconv.Itoa(l.BlockSize))
 	}
