@@ -75,9 +75,10 @@ func sweepDeadRuns() {
 
 // sweepOnInterrupt removes mounts, loop devices and daemons when the test run
 // is interrupted: no t.Cleanup runs then. It lives as long as the process.
+// SIGPIPE is no interrupt: who asks for it gets one for every broken socket.
 func sweepOnInterrupt() {
 	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	<-interrupted
 	sweep(runDir)
 	os.RemoveAll(runDir)
