@@ -70,3 +70,13 @@ func (m *mounted) daemon(t *testing.T) int {
 	}
 	return status.Mounts[0].PID
 }
+
+// target is what status says of the mount's only target.
+func (m *mounted) target() targetJSON {
+	m.h.t.Helper()
+	status := m.h.status(m.point)
+	if len(status.Mounts) != 1 || len(status.Mounts[0].Targets) != 1 {
+		m.h.t.Fatalf("status --json: want one mount with one target, have %+v", status)
+	}
+	return status.Mounts[0].Targets[0]
+}

@@ -47,7 +47,7 @@ func TestCutAllTheTime(t *testing.T) {
 	if done < fewest {
 		t.Errorf("%d operations, want %d", done, fewest)
 	}
-	if n := h.status(m.point).Mounts[0].Targets[0].Reconnects; n < 5 {
+	if n := m.target().Reconnects; n < 5 {
 		t.Errorf("status counts %d reconnects", n)
 	}
 	m.wantSameAs(s.backing[1])
@@ -58,7 +58,7 @@ func TestCutAllTheTime(t *testing.T) {
 func TestSilentNetwork(t *testing.T) {
 	h, network, s, m := behindProxy(t)
 	work := h.load(append(networkLoad, "--runtime="+seconds(silence)), m.lun(1))
-	written := func() bool { return h.status(m.point).Mounts[0].Targets[0].LUNs[0].WrittenBytes > 8*mib }
+	written := func() bool { return m.target().LUNs[0].WrittenBytes > 8*mib }
 	if !eventually(10*time.Second, written) {
 		t.Fatal("fio writes nothing")
 	}
@@ -69,7 +69,7 @@ func TestSilentNetwork(t *testing.T) {
 	}
 	network.Resume()
 	work.within(backToWork)
-	if n := h.status(m.point).Mounts[0].Targets[0].Reconnects; n == 0 {
+	if n := m.target().Reconnects; n == 0 {
 		t.Error("the session did not notice the silence")
 	}
 	m.wantSameAs(s.backing[1])

@@ -125,7 +125,7 @@ func (h *host) ext4UnderLoad(m *mounted, r restartable, job fioJob) {
 		}
 	}
 	h.t.Logf("%d MiB written in %d runs of fio", written/mib, seed)
-	if n := h.status(m.point).Mounts[0].Targets[0].Reconnects; n < restarts**long {
+	if n := m.target().Reconnects; n < restarts**long {
 		h.t.Errorf("status counts %d reconnects, want at least %d", n, restarts**long)
 	}
 	h.sh(`umount "$1"; losetup -d "$2"`, point, loop)

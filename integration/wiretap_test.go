@@ -22,9 +22,12 @@ type wiretap struct {
 // Layout of the basic header segment, RFC 7143, 11.2 and 11.3.
 const (
 	bhsLength         = 48
+	digestLength      = 4
 	opcodeMask        = 0x3f
 	opcodeSCSICommand = 0x01
 	opcodeTaskMgmt    = 0x02
+	opcodeLogin       = 0x03
+	opcodeDataOut     = 0x05
 	opcodeLogout      = 0x06
 	cdbOffset         = 32
 )
@@ -41,7 +44,7 @@ const (
 func tap(t *testing.T, portal string) *wiretap {
 	t.Helper()
 	w := new(wiretap)
-	w.Proxy = passOn(t, portal, proxy.Options{Watch: func() func([]byte) { return new(pduReader).notes(w.note) }})
+	w.Proxy = passOn(t, portal, proxy.Options{Watch: func() func([]byte) { return pduReader{}.notes(w.note) }})
 	return w
 }
 
@@ -77,7 +80,7 @@ func (w *wiretap) lastPDU() byte {
 	return w.pdus[len(w.pdus)-1]
 }
 
-func (w *wiretap) note(bhs [bhsLength]byte) {
+func (w *wiretap) note(bhs [bhsLength]byte, _ []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	opcode := bhs[0] & opcodeMask
@@ -87,16 +90,17 @@ func (w *wiretap) note(bhs [bhsLength]byte) {
 	}
 }
 
-// pduReader finds the headers in a stream of PDUs without digests that comes in
-// pieces of any size.
+// pduReader finds the headers in a stream of PDUs that comes in pieces of any size.
 type pduReader struct {
-	header [bhsLength]byte
-	have   int // bytes of header
-	skip   int // bytes of the segments behind it
+	digests bool // both are in use
+	header  [bhsLength]byte
+	have    int // bytes of header
+	skip    int // bytes of what follows it
 }
 
-// notes returns a function that takes the stream and gives each header to note.
-func (r *pduReader) notes(note func([bhsLength]byte)) func([]byte) {
+// notes returns a function that takes the stream and gives each header to note,
+// together with what stands behind it in the same piece.
+func (r pduReader) notes(note func(header [bhsLength]byte, behind []byte)) func([]byte) {
 	return func(p []byte) {
 		for len(p) > 0 {
 			if r.skip > 0 {
@@ -107,15 +111,22 @@ func (r *pduReader) notes(note func([bhsLength]byte)) func([]byte) {
 			n := copy(r.header[r.have:], p)
 			r.have, p = r.have+n, p[n:]
 			if r.have == len(r.header) {
-				note(r.header)
-				r.have, r.skip = 0, r.segments()
+				note(r.header, p)
+				r.have, r.skip = 0, r.behind()
 			}
 		}
 	}
 }
 
-// segments is how much follows the header, padding included.
-func (r *pduReader) segments() int {
+// behind is how much follows the header, padding and digests included.
+func (r *pduReader) behind() int {
 	data := int(binary.BigEndian.Uint32(r.header[4:8]) & 0xffffff)
-	return int(r.header[4])*4 + (data+3)&^3
+	n := int(r.header[4])*4 + (data+3)&^3
+	if r.digests && r.header[0]&opcodeMask != opcodeLogin { // they come into force behind the login
+		n += digestLength
+		if data > 0 {
+			n += digestLength
+		}
+	}
+	return n
 }

@@ -30,7 +30,8 @@ type Options struct {
 	// than lineCapacity.
 	Delay time.Duration
 	// Watch, if not nil, is called for each connection; what it returns is called
-	// with all that the connection's client sends, before that is passed on.
+	// with all that the connection's client sends, before that is passed on, and may
+	// change it.
 	Watch func() func(p []byte)
 }
 
