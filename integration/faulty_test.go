@@ -118,25 +118,32 @@ func (f *faulty) zero(off int64) {
 }
 
 // umount forces off a mount whose user has written and not synchronized; then the power
-// fails. The user is bash alone: each process that ends, and each duplicate of the
-// descriptor that is closed, would synchronize.
+// fails.
 func (f *faulty) umount(int64) {
-	user, cancel := f.h.command("bash", "-euc", `exec 3<>"$1"; exec 1>&3; printf '1%.0s' {1..`+itoa(cellBytes)+`}; echo >&2; exec sleep 600`, "bash", f.m.lun(0))
-	f.h.t.Cleanup(cancel)
-	written, err := user.StderrPipe()
-	if err == nil {
-		err = user.Start()
-	}
-	if err != nil {
-		f.h.t.Fatal(err)
-	}
-	f.h.t.Cleanup(func() { release(user) })
-	if _, err := written.Read(make([]byte, 1)); err != nil {
-		f.h.t.Fatal(err)
-	}
+	f.h.t.Cleanup(f.m.holdDirty(0))
 	f.m.gone = true
 	f.h.mustIscsifs("umount", "--force", f.m.point)
-	f.wantOnMedium(bytes.Repeat([]byte("1"), cellBytes), 0)
+	f.wantOnMedium(unsynchronized, 0)
+}
+
+// unsynchronized is what holdDirty writes.
+var unsynchronized = bytes.Repeat([]byte("1"), cellBytes)
+
+// holdDirty has a user write the beginning of a LUN and keep it open; end kills him. The
+// user is bash alone: each process that ends, and each duplicate of the descriptor that
+// is closed, would synchronize.
+func (m *mounted) holdDirty(lun int) (end func()) {
+	m.h.t.Helper()
+	user, cancel := m.h.command("bash", "-euc", `exec 3<>"$1"; exec 1>&3; printf '1%.0s' {1..`+itoa(cellBytes)+`}; exec sleep 600`, "bash", m.lun(lun))
+	if err := user.Start(); err != nil {
+		m.h.t.Fatal(err)
+	}
+	end = func() { release(user); cancel() }
+	if !eventually(10*time.Second, func() bool { return m.h.dirty(m, lun) == cellBytes }) {
+		end()
+		m.h.t.Fatal("what was written is not dirty: nothing would be tested")
+	}
+	return end
 }
 
 func (f *faulty) wantOnMedium(want []byte, off int64) {
