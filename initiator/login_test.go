@@ -3,8 +3,11 @@ package initiator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -274,21 +277,48 @@ func TestLoginStatus(t *testing.T) {
 	}
 }
 
+// TestLoginCutAtEveryByte: a connection that ends anywhere in a login, in what either
+// side sends, is one that has hung up.
 func TestLoginCutAtEveryByte(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	whole := len(noAuth.bytes(make([]byte, 48), 0))
-	t.Run("cut", func(t *testing.T) {
-		for n := range whole {
-			portal := serve(t, func(nc net.Conn) {
+	replies := []reply{noAuth, welcome}
+	for i := range replies {
+		begin := func(nc net.Conn) {
+			for n := range i {
 				if r, err := readRequest(nc); err == nil {
-					nc.Write(noAuth.bytes(r.header, 1)[:n])
+					nc.Write(replies[n].bytes(r.header, uint32(n)))
 				}
-			})
-			if _, err := connect(context.Background(), testConfig(), portal); !errors.Is(err, errHungUp) {
-				t.Fatalf("cut after %d bytes: got %v", n, err)
 			}
 		}
-	})
+		t.Run(fmt.Sprintf("response %d", i), func(t *testing.T) {
+			for n := range replies[i].bytes(make([]byte, 48), 0) {
+				portal := serve(t, func(nc net.Conn) {
+					begin(nc)
+					if r, err := readRequest(nc); err == nil {
+						nc.Write(replies[i].bytes(r.header, uint32(i))[:n])
+					}
+				})
+				if _, err := connect(context.Background(), testConfig(), portal); !errors.Is(err, errHungUp) {
+					t.Fatalf("cut after %d bytes: got %v", n, err)
+				}
+			}
+		})
+		t.Run(fmt.Sprintf("request %d", i), func(t *testing.T) {
+			_, s, err := try(t, testConfig(), replies...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range len(s.got()[i].header) + len(s.got()[i].data) {
+				portal := serve(t, func(nc net.Conn) {
+					begin(nc)
+					io.ReadFull(nc, make([]byte, n))
+				})
+				if _, err := connect(context.Background(), testConfig(), portal); !errors.Is(err, errHungUp) && !errors.Is(err, syscall.ECONNRESET) {
+					t.Fatalf("cut after %d bytes: got %v", n, err)
+				}
+			}
+		})
+	}
 }
 
 func TestLoginReadsNoByteBeyond(t *testing.T) {
