@@ -19,8 +19,31 @@
 //	long_test.go       how long the tests of faults last
 //	leak_test.go       finds and removes what a test left behind
 //	must_run_test.go   skips with a reason, except what CI says must run
+//	faulty_test.go     a mount for cells of the table in faults_test.go
+//	heldstore_test.go  a disk for tgt that holds a write back
 //
 // All other files are tests, one subject each. They need root, /dev/fuse and
 // the Debian packages that install-deps installs, and skip with a reason where
 // something is missing, unless ISCSIFS_MUST_RUN names them.
+//
+// # What tgt lacks
+//
+// tgt was made by others, so that what it does is a second opinion. What it does not do,
+// or cannot be told to, is tested at integration/target, against the words of the
+// standard, here or in package initiator:
+//
+//	several R2Ts outstanding, unless told    initiator.TestR2TInAnyOrder initiator.TestR2TTooMany
+//	data in any order                        initiator.TestR2TInAnyOrder initiator.TestDataIn
+//	asynchronous messages                    initiator.TestAsyncLogout initiator.TestAsyncNegotiate initiator.TestAsyncTasksTerminated
+//	Reject of what is right                  initiator.TestRejectEndsConnection initiator.TestRejectOfData
+//	errors of the line                       initiator.TestDigestErrors initiator.TestCutAnywhere TestFaults
+//	a window that closes or moves back       initiator.TestWindowClosed initiator.TestMaxCmdSNBackwards
+//	text with the C bit, or F=0              initiator.TestTextContinues initiator.TestDiscover initiator.TestLoginRounds
+//	redirection for good                     initiator.TestRedirect
+//	CHAP with more than MD5                  initiator.TestCHAPLogin initiator.TestCHAPResponse
+//	BUSY, TASK SET FULL, sense at will       initiator.TestAttentionAtEveryCommand initiator.TestFinalAnswers TestFaults
+//	a volatile cache that is lost            TestPowerCutLosesNothing TestRestarts TestDurableWrites
+//	another LUN behind the same number       TestAnotherLUNAfterLogin initiator.TestIdentityOfOthers
+//	flat LUN addresses                       initiator.TestLUNForms
+//	a LUN that hangs                         TestHungTarget
 package integration

@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,7 +60,7 @@ func needDevice(t *testing.T, path string) {
 // TestMustRunNamesExist keeps CI's list honest: a test that was renamed would
 // otherwise be free to skip.
 func TestMustRunNamesExist(t *testing.T) {
-	have := testNames(t)
+	have := testNames(t, ".")
 	for _, name := range mustRun() {
 		if name != "all" && !slices.Contains(have, name) {
 			t.Errorf("%s names %s, which is no test of this package", mustRunVar, name)
@@ -66,9 +68,30 @@ func TestMustRunNamesExist(t *testing.T) {
 	}
 }
 
-func testNames(t *testing.T) []string {
+// TestDocNamesExist: so do the tests that the package's documentation names.
+func TestDocNamesExist(t *testing.T) {
+	have := testNames(t, ".")
+	for _, name := range testNames(t, "../initiator") {
+		have = append(have, "initiator."+name)
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\b(initiator\.)?Test[A-Z]\w+`).FindAllString(f.Doc.Text(), -1)
+	if len(named) < 20 {
+		t.Fatalf("only %d tests are named", len(named))
+	}
+	for _, name := range named {
+		if !slices.Contains(have, name) {
+			t.Errorf("there is no test %s", name)
+		}
+	}
+}
+
+func testNames(t *testing.T, dir string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(".")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +100,7 @@ func testNames(t *testing.T) []string {
 		if !strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
