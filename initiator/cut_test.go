@@ -132,21 +132,40 @@ func TestStaleTag(t *testing.T) {
 }
 
 // TestResetOnWire: every field of a LOGICAL UNIT RESET (RFC 7143, Section 11.5): function
-// 5, the LUN, no Referenced Task Tag, no RefCmdSN.
+// 5, immediate, the LUN, no Referenced Task Tag, no RefCmdSN. The session sends it for a
+// write that its last connection left unanswered.
 func TestResetOnWire(t *testing.T) {
-	p := newWirePeer(t, "")
-	s, w := p.login()
-	lun := scsi.LUN{0x40, 9, 8, 7, 6, 5, 4, 3}
-	done := async(func() error { return s.resetLUN(context.Background(), lun) })
-	h, _ := w.expect(0x02)
-	want := header{0: 0x42, 1: 0x85}
-	copy(want[atLUN:], lun[:])
-	want.put(atITT, h.get(atITT)).put(atRefTag, reservedTag).put(atCmdSN, w.expCmdSN).put(atExpStatSN, w.statSN)
-	if *h != want || h.get(atITT) == reservedTag {
-		t.Errorf("LOGICAL UNIT RESET\ngot  %x\nwant %x", *h, want)
+	const number = 5
+	l := newLab(t, func(tc *target.Config, _ *Config) {
+		tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512, target.Number(number)))
+	})
+	d := l.open(scsi.PeripheralLUN(number))
+	lost := l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.Drop())
+	done := async(func() error { _, err := d.WriteAt(context.Background(), pattern(1, 512), 0); return err })
+	if !lost.Await(1, soon) {
+		t.Fatal("no write")
 	}
-	w.respond(newHeader(0x22, 0x80).put(atITT, h.get(atITT)), nil)
+	capture := l.Capture()
+	l.hurry()
+	l.CutConnections()
 	if err := result(t, done); err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	capture.Stop()
+	resets := 0
+	for _, p := range capture.PDUs() {
+		h := header(p.PDU.Header)
+		if p.FromTarget || h.opcode() != 0x02 {
+			continue
+		}
+		resets++
+		want := header{0: 0x42, 1: 0x85, atLUN + 1: number}
+		want.put(atITT, h.get(atITT)).put(atRefTag, reservedTag).put(atCmdSN, h.get(atCmdSN)).put(atExpStatSN, h.get(atExpStatSN))
+		if h != want || h.get(atITT) == reservedTag {
+			t.Errorf("LOGICAL UNIT RESET\ngot  %x\nwant %x", h, want)
+		}
+	}
+	if resets != 1 {
+		t.Errorf("%d resets, want 1", resets)
 	}
 }
