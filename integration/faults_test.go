@@ -122,6 +122,7 @@ const mountsAtOnce = 8
 // TestFaults fills the table.
 func TestFaults(t *testing.T) {
 	needTools(t, "dd", "fallocate")
+	t.Parallel()
 	var all sync.WaitGroup
 	slots := make(chan struct{}, mountsAtOnce)
 	for column := range operations {

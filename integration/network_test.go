@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -79,9 +80,10 @@ func TestSilentNetwork(t *testing.T) {
 func behindProxy(t *testing.T) (*host, *proxy.Proxy, *served, *mounted) {
 	t.Helper()
 	needTools(t, "fio")
+	t.Parallel()
 	h := newHost(t)
 	h.released = true // a login must fit between two cuts
-	s := h.serve(map[string]string{"InitialR2T": "No"}, disk{size: 32 * mib})
+	s := h.serveAs(targetIQN+"."+strings.ToLower(t.Name()), map[string]string{"InitialR2T": "No"}, disk{size: 32 * mib})
 	network := passOn(t, s.portal, proxy.Options{})
 	c := s.config()
 	c.portal = network.Addr()

@@ -39,6 +39,7 @@ var restartLoads = map[string]fioJob{
 // (promise 2), also where the target has lost its volatile cache (promise 7).
 func TestRestarts(t *testing.T) {
 	needTools(t, "fio", "losetup", "mkfs.ext4")
+	t.Parallel()
 	var all sync.WaitGroup // at once: most of the time passes in DefaultTime2Wait
 	for name, serve := range map[string]func(h *host, iqn string) restartable{"tgt": restartableTGT, "volatile cache": restartableVolatile} {
 		for load, job := range restartLoads {
