@@ -16,16 +16,20 @@ type Config struct {
 	LUNs []*LUN // numbered from 0, unless the option Number says otherwise
 	CHAP *CHAP  // nil: no authentication
 	// Addresses are the TargetAddress values that SendTargets gives, such as
-	// "[::1]:3260,1"; nil: the address that is listened on with PortalGroupTag;
+	// "[::1]:3260,1"; nil: the address that is listened on with its tag;
 	// empty but not nil: none.
 	Addresses []string
 	Others    []Node
 
 	DiscoveryCHAP  *CHAP
 	Params         *Params // nil: DefaultParams
-	PortalGroupTag uint16  // 0: 1
-	Window         uint32  // commands that may be open in a session; 0: 128
-	InitialStatSN  uint32  // the first StatSN of each connection; 0: 1
+	PortalGroupTag uint16  // of the portal of Start; 0: 1
+	// TPGS is the field of INQUIRY data: 1 for implicit, 2 for explicit, 3 for
+	// both kinds of asymmetric access, see SetAccessState; 0: none, and REPORT
+	// TARGET PORT GROUPS is an unknown command.
+	TPGS          uint8
+	Window        uint32 // commands that may be open in a session; 0: 128
+	InitialStatSN uint32 // the first StatSN of each connection; 0: 1
 
 	// Strict refuses what RFC 7143 forbids an initiator to do. Without it
 	// such things are only noted, see Violations, where the target can go on.

@@ -23,6 +23,7 @@ const (
 // Target.mu.
 type conn struct {
 	t       *Target
+	portal  *Portal
 	net     net.Conn
 	log     zerolog.Logger
 	out     outbox
@@ -51,9 +52,11 @@ type conn struct {
 
 type digests struct{ header, data bool }
 
-func newConn(t *Target, nc net.Conn) *conn {
+func newConn(p *Portal, nc net.Conn) *conn {
+	t := p.t
 	c := &conn{
 		t:       t,
+		portal:  p,
 		net:     nc,
 		log:     t.log.With().Stringer("initiator", nc.RemoteAddr()).Logger(),
 		r:       bufio.NewReaderSize(nc, 64<<10),

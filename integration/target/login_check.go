@@ -113,7 +113,7 @@ func (l *login) identify(names map[string]string) error {
 // tagKey tells the portal group tag, which belongs into the first answer (RFC
 // 7143, Section 13.9).
 func (l *login) tagKey() pdu.KeyValue {
-	return pdu.KeyValue{Key: "TargetPortalGroupTag", Value: strconv.Itoa(int(l.c.t.cfg.PortalGroupTag))}
+	return pdu.KeyValue{Key: "TargetPortalGroupTag", Value: strconv.Itoa(int(l.c.portal.tag))}
 }
 
 // finish makes the session, or takes the connection into it, and sends the
@@ -141,10 +141,10 @@ func (l *login) finish() error {
 func (l *login) session() (*session, error) {
 	t := l.c.t
 	if l.req.TSIH == 0 {
-		return t.newSession(l.node, l.initiator, &l.req, l.neg.result), nil
+		return l.c.portal.newSession(l.node, l.initiator, &l.req, l.neg.result), nil
 	}
 	s := t.sessions[l.req.TSIH]
-	if s == nil || s.isid != l.req.ISID || s.initiator != l.initiator || s.node != l.node {
+	if s == nil || s.tag != l.c.portal.tag || s.isid != l.req.ISID || s.initiator != l.initiator || s.node != l.node {
 		return nil, loginNoSession
 	}
 	if old := s.conns[l.req.CID]; old != nil {

@@ -15,6 +15,7 @@ type Event struct {
 	LUN       [8]byte // of that command
 	Initiator string  // InitiatorName, empty during login
 	TSIH      uint16  // 0 during login
+	portal    *Portal
 	plan      plan
 }
 

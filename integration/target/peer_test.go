@@ -45,7 +45,12 @@ type peer struct {
 
 func dial(t *testing.T, target *Target) *peer {
 	t.Helper()
-	nc, err := net.Dial("tcp", target.Addr())
+	return dialAt(t, target.Addr())
+}
+
+func dialAt(t *testing.T, address string) *peer {
+	t.Helper()
+	nc, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,5 +34,5 @@ func (s *script) execute(k *task) {
 func (k *task) event() *Event {
 	p := new(PDU)
 	k.cmd.Marshal(&p.Header)
-	return &Event{PDU: p, CDB: k.cdb, LUN: k.cmd.LUN, Initiator: k.s.initiator, TSIH: k.s.tsih}
+	return &Event{PDU: p, CDB: k.cdb, LUN: k.cmd.LUN, Initiator: k.s.initiator, TSIH: k.s.tsih, portal: k.c.portal}
 }

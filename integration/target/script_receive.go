@@ -61,7 +61,7 @@ func (c *conn) meet(at stage, p *PDU) *Event {
 
 // event describes a PDU that was read or is about to be written.
 func (c *conn) event(p *PDU) *Event {
-	e := &Event{PDU: p, CDB: p.CDB(), LUN: headerLUN(&p.Header)}
+	e := &Event{PDU: p, CDB: p.CDB(), LUN: headerLUN(&p.Header), portal: c.portal}
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
 	if c.sess == nil {

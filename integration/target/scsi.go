@@ -23,6 +23,7 @@ const (
 	OpWriteSame16        = 0x93
 	OpServiceActionIn16  = 0x9e // READ CAPACITY (16), GET LBA STATUS
 	OpReportLUNs         = 0xa0
+	OpMaintenanceIn      = 0xa3 // REPORT TARGET PORT GROUPS
 	OpRead12             = 0xa8
 	OpWrite12            = 0xaa
 	OpVerify12           = 0xaf
@@ -46,6 +47,7 @@ type operation struct {
 	ignoresAttention bool
 	// anyLUN: works for a LUN that does not exist too.
 	anyLUN bool
+	reach  reach
 }
 
 // call is one command about to be carried out.
@@ -61,13 +63,14 @@ type call struct {
 // operations are the commands by operation code.
 var operations = map[byte]*operation{
 	OpTestUnitReady:      {transfer: nothing, run: func(*call) *result { return good(nil) }},
-	OpRequestSense:       {transfer: allocation(4, 1), run: requestSense, ignoresAttention: true, anyLUN: true},
-	OpInquiry:            {transfer: allocation(3, 2), run: inquiry, ignoresAttention: true, anyLUN: true},
-	OpModeSense6:         {transfer: allocation(4, 1), run: modeSense},
-	OpModeSense10:        {transfer: allocation(7, 2), run: modeSense},
+	OpRequestSense:       {transfer: allocation(4, 1), run: requestSense, ignoresAttention: true, anyLUN: true, reach: inUnavailable},
+	OpInquiry:            {transfer: allocation(3, 2), run: inquiry, ignoresAttention: true, anyLUN: true, reach: inUnavailable},
+	OpModeSense6:         {transfer: allocation(4, 1), run: modeSense, reach: inStandby},
+	OpModeSense10:        {transfer: allocation(7, 2), run: modeSense, reach: inStandby},
 	OpReadCapacity10:     {transfer: fixed(8), run: readCapacity10},
 	OpServiceActionIn16:  {transfer: allocation(10, 4), check: checkServiceAction, run: serviceActionIn},
-	OpReportLUNs:         {transfer: allocation(6, 4), run: reportLUNs, ignoresAttention: true, anyLUN: true},
+	OpReportLUNs:         {transfer: allocation(6, 4), run: reportLUNs, ignoresAttention: true, anyLUN: true, reach: inUnavailable},
+	OpMaintenanceIn:      {transfer: allocation(6, 4), run: maintenanceIn, reach: inUnavailable},
 	OpRead6:              {transfer: readLength, check: checkRead, run: read},
 	OpRead10:             {transfer: readLength, check: checkRead, run: read},
 	OpRead12:             {transfer: readLength, check: checkRead, run: read},

@@ -16,10 +16,12 @@ func inquiry(x *call) *result {
 	case x.lun == nil:
 		return truncated(standardInquiry(absentDevice, &LUNAttributes{}), allocation)
 	case evpd:
-		return vpd(x.lun, x.node, x.cdb[2], allocation)
+		return vpd(x, x.cdb[2], allocation)
 	}
 	a := x.lun.attributes()
-	return truncated(standardInquiry(a.DeviceType, &a), allocation)
+	b := standardInquiry(a.DeviceType, &a)
+	b[5] = x.t.cfg.TPGS << 4
+	return truncated(b, allocation)
 }
 
 func standardInquiry(device byte, a *LUNAttributes) []byte {

@@ -12,6 +12,7 @@ const (
 // Sense keys (SPC-4, Section 4.5.6).
 const (
 	senseNoSense        = 0x0
+	senseNotReady       = 0x2
 	senseMedium         = 0x3
 	senseIllegalRequest = 0x5
 	senseUnitAttention  = 0x6
@@ -25,6 +26,10 @@ type asc struct{ code, qualifier byte }
 
 var (
 	ascNone               = asc{0x00, 0x00}
+	ascTransition         = asc{0x04, 0x0a}
+	ascStandby            = asc{0x04, 0x0b}
+	ascUnavailable        = asc{0x04, 0x0c}
+	ascOffline            = asc{0x04, 0x12}
 	ascWriteError         = asc{0x0c, 0x00}
 	ascReadError          = asc{0x11, 0x00}
 	ascParameterLength    = asc{0x1a, 0x00}
@@ -38,6 +43,8 @@ var (
 	ascReset              = asc{0x29, 0x00}
 	ascPowerOn            = asc{0x29, 0x01}
 	ascModeChanged        = asc{0x2a, 0x01}
+	ascAccessStateChanged = asc{0x2a, 0x06}
+	ascTransitionFailed   = asc{0x2a, 0x07}
 	ascCapacityChanged    = asc{0x2a, 0x09}
 	ascInquiryChanged     = asc{0x3f, 0x03}
 	ascLUNsChanged        = asc{0x3f, 0x0e}

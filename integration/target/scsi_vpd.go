@@ -3,6 +3,7 @@ package target
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 )
 
 // Vital product data pages (SPC-4, Section 7.8; SBC-3, Section 6.5).
@@ -16,7 +17,8 @@ const (
 )
 
 // vpd returns one page.
-func vpd(l *LUN, n *node, page byte, allocation uint64) *result {
+func vpd(x *call, page byte, allocation uint64) *result {
+	l := x.lun
 	var body []byte
 	switch page {
 	case vpdSupported:
@@ -27,7 +29,7 @@ func vpd(l *LUN, n *node, page byte, allocation uint64) *result {
 	case vpdSerial:
 		body = []byte(l.Serial)
 	case vpdDevice:
-		body = l.designators(n)
+		body = l.designators(x.sess)
 	case vpdLimits:
 		body = l.Limits.page()
 	case vpdMedium:
@@ -81,8 +83,9 @@ const (
 	ofPort                                                     = 0x90 // PIV and association with the target port
 )
 
-// designators is VPD page 83h without its header.
-func (l *LUN) designators(n *node) (b []byte) {
+// designators is VPD page 83h without its header, for who came through the
+// portal group of s.
+func (l *LUN) designators(s *session) (b []byte) {
 	add := func(code, kind byte, id []byte) {
 		b = append(append(b, code, kind, 0, byte(len(id))), id...)
 	}
@@ -93,9 +96,9 @@ func (l *LUN) designators(n *node) (b []byte) {
 		add(codeASCII, typeT10, append(ascii(l.Vendor, 8), l.Serial...))
 	}
 	const iscsi = 0x50
-	add(iscsi|codeBinary, ofPort|typeRelPort, []byte{0, 0, 0, 1})
-	add(iscsi|codeBinary, ofPort|typePortGroup, []byte{0, 0, 0, 1})
-	name := append([]byte(n.IQN+",t,0x0001"), 0)
+	add(iscsi|codeBinary, ofPort|typeRelPort, binary.BigEndian.AppendUint16([]byte{0, 0}, s.t.relativePort(s.tag)))
+	add(iscsi|codeBinary, ofPort|typePortGroup, binary.BigEndian.AppendUint16([]byte{0, 0}, s.tag))
+	name := fmt.Appendf(nil, "%s,t,0x%04x\x00", s.node.IQN, s.tag)
 	for len(name)%4 != 0 {
 		name = append(name, 0)
 	}

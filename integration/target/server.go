@@ -1,7 +1,6 @@
 package target
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -9,7 +8,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Target is one portal with its target nodes. Its methods may be called from
+// Target is a network entity: portals with target nodes behind them. Its methods may be called from
 // any goroutine, but not from an Action of an OnExecute rule.
 type Target struct {
 	cfg    Config
@@ -18,7 +17,6 @@ type Target struct {
 	rec    recorder
 	script script
 	wg     sync.WaitGroup // the accepting goroutine and two per connection
-	ln     net.Listener   // set by Start
 
 	mu       sync.Mutex
 	closed   bool
@@ -27,6 +25,8 @@ type Target struct {
 	conns    map[*conn]struct{}  // also those still in their login
 	nextTSIH uint16
 	window   uint32
+	portals  []*Portal              // that of Start first
+	access   map[uint16]AccessState // by portal group tag; a missing one is ActiveOptimized
 }
 
 // node is a target node at run time, under Target.mu.
@@ -49,6 +49,7 @@ func New(cfg Config) (*Target, error) {
 		sessions: map[uint16]*session{},
 		conns:    map[*conn]struct{}{},
 		window:   cfg.Window,
+		access:   map[uint16]AccessState{},
 	}
 	for _, n := range cfg.nodes() {
 		if err := t.addNode(n); err != nil {
@@ -75,24 +76,19 @@ func (t *Target) addNode(n Node) error {
 	return nil
 }
 
-// Start listens on a TCP address; port 0 takes a free one, see Addr.
+// Start listens on a TCP address with Config.PortalGroupTag; port 0 takes a
+// free one, see Addr.
 func (t *Target) Start(address string) error {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
-	t.ln = ln
-	t.wg.Add(1)
-	go t.accept()
-	return nil
+	_, err := t.AddPortal(address, t.cfg.PortalGroupTag)
+	return err
 }
 
 // Addr returns the host:port that is listened on, "" before Start.
 func (t *Target) Addr() string {
-	if t.ln == nil {
-		return ""
+	if p := t.Portal(); p != nil {
+		return p.Addr()
 	}
-	return t.ln.Addr().String()
+	return ""
 }
 
 // Close ends all sessions and waits until no goroutine is left. The LUNs stay
@@ -100,34 +96,16 @@ func (t *Target) Addr() string {
 func (t *Target) Close() error {
 	t.mu.Lock()
 	t.closed = true
+	err := t.closePortals()
 	t.mu.Unlock()
-	var err error
-	if t.ln != nil {
-		err = t.ln.Close()
-	}
 	t.CutConnections()
 	t.wg.Wait()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
 	return err
 }
 
-// accept owns the listener's accepting side; it ends when Close closes it.
-func (t *Target) accept() {
-	defer t.wg.Done()
-	for {
-		nc, err := t.ln.Accept()
-		if err != nil {
-			return
-		}
-		t.serve(nc)
-	}
-}
-
 // serve starts a connection's two goroutines, unless the target closes.
-func (t *Target) serve(nc net.Conn) {
-	c := newConn(t, nc)
+func (t *Target) serve(p *Portal, nc net.Conn) {
+	c := newConn(p, nc)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -150,12 +128,21 @@ func (t *Target) CutConnections() {
 	}
 }
 
-// StopListening closes the listener, so that new connections are refused, and
-// Listen opens it again at the same address. Sessions go on meanwhile.
-func (t *Target) StopListening() error { return t.ln.Close() }
+// StopListening is [Portal.StopListening] of the portal of Start.
+func (t *Target) StopListening() error { return t.Portal().StopListening() }
 
 // Listen undoes StopListening.
-func (t *Target) Listen() error { return t.Start(t.Addr()) }
+func (t *Target) Listen() error { return t.Portal().Listen() }
+
+// Portal returns the portal of Start, nil before Start.
+func (t *Target) Portal() *Portal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.portals) == 0 {
+		return nil
+	}
+	return t.portals[0]
+}
 
 // nodeNamed finds a target node; iSCSI names are compared as given, after
 // their normalization by whoever configured them.

@@ -13,7 +13,8 @@ import (
 // 6.3.5).
 type session struct {
 	t         *Target
-	node      *node // nil in a discovery session
+	tag       uint16 // of the portal group: with the node the target port
+	node      *node  // nil in a discovery session
 	initiator string
 	isid      pdu.ISID
 	tsih      uint16
@@ -35,6 +36,7 @@ type SessionInfo struct {
 	Target      string // empty for a discovery session
 	ISID        pdu.ISID
 	TSIH        uint16
+	PortalGroup uint16            // its tag
 	Connections []uint16          // CIDs
 	Keys        map[string]string // negotiated keys and their results
 }
@@ -55,6 +57,7 @@ func (s *session) info() SessionInfo {
 		Initiator:   s.initiator,
 		ISID:        s.isid,
 		TSIH:        s.tsih,
+		PortalGroup: s.tag,
 		Connections: slices.Sorted(maps.Keys(s.conns)),
 		Keys:        maps.Clone(s.params.results),
 	}
@@ -64,15 +67,18 @@ func (s *session) info() SessionInfo {
 	return info
 }
 
-// newSession admits a session and ends the one whose place it takes.
-func (t *Target) newSession(n *node, initiator string, req *pdu.LoginRequest, params negotiated) *session {
+// newSession admits a session and ends the one whose place it takes: that of
+// the same two ports (RFC 7143, Section 6.3.5).
+func (p *Portal) newSession(n *node, initiator string, req *pdu.LoginRequest, params negotiated) *session {
+	t := p.t
 	for _, old := range t.sessions {
-		if old.initiator == initiator && old.isid == req.ISID && old.node == n {
+		if old.initiator == initiator && old.isid == req.ISID && old.node == n && old.tag == p.tag {
 			old.end()
 		}
 	}
 	s := &session{
 		t:         t,
+		tag:       p.tag,
 		node:      n,
 		initiator: initiator,
 		isid:      req.ISID,

@@ -167,6 +167,9 @@ func (k *task) check() *result {
 	if k.op.run == nil {
 		return checkCondition(senseIllegalRequest, ascInvalidOpcode)
 	}
+	if r := k.checkAccess(); r != nil {
+		return r
+	}
 	if k.op.check != nil {
 		return k.op.check(k.cdb, k.lun)
 	}

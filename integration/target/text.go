@@ -1,7 +1,6 @@
 package target
 
 import (
-	"net"
 	"strconv"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
@@ -138,11 +137,21 @@ func (c *conn) sendTargets(value string) (keys []pdu.KeyValue) {
 	return keys
 }
 
+// addressOf is where a portal is reached: the connection's own where its peer
+// came in, which may listen on all addresses.
+func (c *conn) addressOf(p *Portal) string {
+	if p == c.portal {
+		return c.net.LocalAddr().String()
+	}
+	return p.Addr()
+}
+
 func (c *conn) addresses(n *node) (keys []pdu.KeyValue) {
 	list := n.Addresses
 	if list == nil {
-		host, port, _ := net.SplitHostPort(c.net.LocalAddr().String())
-		list = []string{net.JoinHostPort(host, port) + "," + strconv.Itoa(int(c.t.cfg.PortalGroupTag))}
+		for _, p := range c.t.portals {
+			list = append(list, c.addressOf(p)+","+strconv.Itoa(int(p.tag)))
+		}
 	}
 	for _, a := range list {
 		keys = append(keys, pdu.KeyValue{Key: "TargetAddress", Value: a})

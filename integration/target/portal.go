@@ -1,0 +1,129 @@
+package target
+
+import (
+	"errors"
+	"net"
+)
+
+// Portal is one address at which a Target listens. All portals of a Target
+// serve the same target nodes with the same LUNs; those with one portal group
+// tag are one SCSI target port (RFC 7143, Section 4.4.3).
+type Portal struct {
+	t    *Target
+	tag  uint16
+	addr string       // host:port
+	ln   net.Listener // under Target.mu, as Listen replaces it
+}
+
+// AddPortal listens on a further TCP address, with a portal group tag of its
+// own or one that other portals have too.
+func (t *Target) AddPortal(address string, tag uint16) (*Portal, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	p := &Portal{t: t, tag: tag, addr: ln.Addr().String()}
+	t.mu.Lock()
+	t.portals = append(t.portals, p)
+	t.mu.Unlock()
+	p.use(ln)
+	return p, nil
+}
+
+// use makes a listener the portal's.
+func (p *Portal) use(ln net.Listener) {
+	p.t.mu.Lock()
+	p.ln = ln
+	p.t.mu.Unlock()
+	p.t.wg.Add(1)
+	go p.accept(ln)
+}
+
+// accept owns the listener's accepting side; it ends when the listener closes.
+func (p *Portal) accept(ln net.Listener) {
+	defer p.t.wg.Done()
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		p.t.serve(p, nc)
+	}
+}
+
+// Addr returns the host:port that is listened on.
+func (p *Portal) Addr() string { return p.addr }
+
+// Cut closes the listener and the connections of the portal, as when its
+// network fails, until Listen.
+func (p *Portal) Cut() error {
+	err := p.StopListening()
+	p.CutConnections()
+	return err
+}
+
+// CutConnections closes the TCP connections of the portal. The listener stays.
+func (p *Portal) CutConnections() {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	for c := range p.t.conns {
+		if c.portal == p {
+			c.cut()
+		}
+	}
+}
+
+// StopListening closes the listener, so that new connections are refused, and
+// Listen opens it again at the same address. Sessions go on meanwhile.
+func (p *Portal) StopListening() error {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	return p.ln.Close()
+}
+
+// Listen undoes StopListening.
+func (p *Portal) Listen() error {
+	ln, err := net.Listen("tcp", p.addr)
+	if err == nil {
+		p.use(ln)
+	}
+	return err
+}
+
+// At matches the events of one portal's connections.
+func (p *Portal) At() Match { return func(e *Event) bool { return e.portal == p } }
+
+// closePortals closes all listeners. Requires Target.mu.
+func (t *Target) closePortals() error {
+	var err error
+	for _, p := range t.portals {
+		if e := p.ln.Close(); !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// tags returns the portal group tags in the order of the portals, each once.
+// Requires Target.mu.
+func (t *Target) tags() (list []uint16) {
+	seen := map[uint16]bool{}
+	for _, p := range t.portals {
+		if !seen[p.tag] {
+			seen[p.tag] = true
+			list = append(list, p.tag)
+		}
+	}
+	return list
+}
+
+// relativePort is the relative target port identifier of a portal group: its
+// place among them, from 1 (SPC-4, Section 3.1.124).
+func (t *Target) relativePort(tag uint16) uint16 {
+	for i, known := range t.tags() {
+		if known == tag {
+			return uint16(i + 1)
+		}
+	}
+	return 0
+}
