@@ -13,7 +13,7 @@ const (
 	ResetAttention                // 29/xx: power on or reset: volatile caches may be lost
 	CapacityChanged               // 2A/09: READ CAPACITY again
 	ModeChanged                   // 2A/00, 2A/01: MODE SENSE again
-	AccessStateChanged            // 2A/06: REPORT TARGET PORT GROUPS again
+	AccessStateChanged            // 2A/06, 2A/07: REPORT TARGET PORT GROUPS again
 	ReservationsChanged           // 2A/03, 2A/04, 2A/05: preempted or released
 	IdentityChanged               // 3F/03, 3F/05: INQUIRY again, is it still the same unit?
 	LUNsChanged                   // 3F/0E: REPORT LUNS again
@@ -33,7 +33,7 @@ func (s Sense) Attention() Attention {
 		return ModeChanged
 	case 0x2a03, 0x2a04, 0x2a05:
 		return ReservationsChanged
-	case 0x2a06:
+	case 0x2a06, 0x2a07:
 		return AccessStateChanged
 	case 0x2a09:
 		return CapacityChanged

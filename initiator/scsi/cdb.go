@@ -23,10 +23,15 @@ const (
 	opSynchronizeCache16 = 0x91
 	opServiceActionIn16  = 0x9e
 	opReportLUNs         = 0xa0
+	opMaintenanceIn      = 0xa3
 )
 
 // saReadCapacity16 is the service action of READ CAPACITY (16) (SBC-3, section 5.16).
 const saReadCapacity16 = 0x10
+
+// saReportTargetPortGroups is the service action of REPORT TARGET PORT GROUPS
+// (SPC-4, section 6.37).
+const saReportTargetPortGroups = 0x0a
 
 // Opcode returns the operation code (SAM-5, section 5.2.2).
 func (c CDB) Opcode() byte { return c[0] }
@@ -58,6 +63,10 @@ func (c CDB) String() string {
 		return "SYNCHRONIZE CACHE (16)"
 	case opReportLUNs:
 		return "REPORT LUNS"
+	case opMaintenanceIn:
+		if c[1]&0x1f == saReportTargetPortGroups {
+			return "REPORT TARGET PORT GROUPS"
+		}
 	case opServiceActionIn16:
 		if c[1]&0x1f == saReadCapacity16 {
 			return "READ CAPACITY (16)"

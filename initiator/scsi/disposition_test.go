@@ -151,6 +151,7 @@ func TestAttention(t *testing.T) {
 		{UnitAttention, 0x2a, 0x04, ReservationsChanged},
 		{UnitAttention, 0x2a, 0x05, ReservationsChanged},
 		{UnitAttention, 0x2a, 0x06, AccessStateChanged},
+		{UnitAttention, 0x2a, 0x07, AccessStateChanged},
 		{UnitAttention, 0x2a, 0x09, CapacityChanged},
 		{UnitAttention, 0x3f, 0x03, IdentityChanged},
 		{UnitAttention, 0x3f, 0x05, IdentityChanged},

@@ -6,7 +6,7 @@ import "encoding/binary"
 // 5.15.2.4), with the values of REPORT TARGET PORT GROUPS.
 type AccessState uint8
 
-// The asymmetric access states (SPC-4, Section 6.36).
+// The asymmetric access states (SPC-4, Section 6.37).
 const (
 	ActiveOptimized    AccessState = 0x0
 	ActiveNonOptimized AccessState = 0x1
@@ -82,7 +82,7 @@ func (k *task) checkAccess() *result {
 // saReportTargetPortGroups is the service action of MAINTENANCE IN.
 const saReportTargetPortGroups = 0x0a
 
-// maintenanceIn carries out REPORT TARGET PORT GROUPS (SPC-4, Section 6.36).
+// maintenanceIn carries out REPORT TARGET PORT GROUPS (SPC-4, Section 6.37).
 func maintenanceIn(x *call) *result {
 	const extended = 1
 	format := x.cdb[1] >> 5

@@ -29,7 +29,7 @@ func (p *peer) ask(cdb []byte, allocation uint32) (data []byte, status byte, sen
 
 var reportGroups = []byte{OpMaintenanceIn, saReportTargetPortGroups, 0, 0, 0, 0, 0, 0, 0, 100}
 
-// TestPortGroups: what SPC-4, 6.36 says of REPORT TARGET PORT GROUPS, and 6.6.2
+// TestPortGroups: what SPC-4, 6.37 says of REPORT TARGET PORT GROUPS, and 6.6.2
 // of the TPGS field.
 func TestPortGroups(t *testing.T) {
 	target, first, second := twoGroups(t, 1)
