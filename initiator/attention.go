@@ -24,6 +24,9 @@ func (s *Session) attentionLocked(lun scsi.LUN, sense scsi.Sense) {
 	default:
 		s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Stringer("lun", lun).Stringer("sense", sense).Msg("unit attention")
 	}
+	if d != nil && d.unit != nil && attention == scsi.AccessStateChanged {
+		d.unit.accessChanged()
+	}
 	kind := announced[attention]
 	switch {
 	case d == nil && kind == LUNsChanged:

@@ -46,6 +46,9 @@ func (s *Session) finish(ctx context.Context, t *task) error {
 			return s.checkLength(t)
 		}
 		s.noteAttention(t, verdict)
+		if s.cfg.path != "" && t.accessRefused() {
+			return s.commandError(t, nil) // there may be another path
+		}
 		if t.once && !t.untouched(verdict) {
 			return s.commandError(t, unknownOutcome(s.commandError(t, nil)))
 		}
@@ -70,6 +73,13 @@ func (t *task) verdict() scsi.Disposition {
 		return scsi.RetryDelayed
 	}
 	return scsi.Classify(t.status, t.sense)
+}
+
+// accessRefused tells whether the asymmetric access state of the path kept the
+// command from being executed.
+func (t *task) accessRefused() bool {
+	_, refused := t.sense.AccessRefused()
+	return refused && t.response == pdu.CommandCompleted && t.status == scsi.CheckCondition
 }
 
 // untouched tells of a command that must not be sent twice whether its answer is
@@ -124,6 +134,9 @@ func (r *retries) allowed(ctx context.Context, verdict scsi.Disposition) bool {
 // up is waited for as long as a lost one.
 func (r *retries) patient() bool {
 	limit := r.s.cfg.ReplacementTimeout
+	if r.s.cfg.path != "" {
+		limit = r.s.cfg.unitTimeout
+	}
 	return limit < 0 || time.Since(r.began) < max(limit, r.s.cfg.CommandTimeout)
 }
 

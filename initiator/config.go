@@ -82,6 +82,12 @@ type Config struct {
 	// goroutine of the session's. It must not wait for the session, nor close it.
 	OnEvent func(Event)
 
+	// path names the session's way to the target where it is one of Paths; waiting
+	// for a lost session, or for another access state, is the Unit's then.
+	path string
+	// unitTimeout is the ReplacementTimeout of a path's units; its own is 0.
+	unitTimeout time.Duration
+
 	// Logger gets one line for each thing that an administrator acts on; the
 	// zero Logger is silent.
 	Logger zerolog.Logger

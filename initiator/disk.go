@@ -39,6 +39,7 @@ type Disk struct {
 	retry     timer     // when it will be
 	tries     int       // without success
 	announced eventSet  // to be told when the logical unit was asked
+	unit      *Unit     // which the disk is a path of, or nil
 }
 
 func newDisk(s *Session, lun scsi.LUN, info *DiskInfo) *Disk {
@@ -59,6 +60,17 @@ type DiskInfo struct {
 	Medium      scsi.BlockDeviceCharacteristics // VPD page B1h
 	Thin        scsi.LogicalBlockProvisioning   // VPD page B2h
 	Mode        scsi.ModeData                   // caching and write protection
+	// Restricted: the asymmetric access state of the path kept the medium from
+	// being looked at. Capacity and Mode are those that another path told.
+	Restricted bool
+}
+
+// complete takes over from what is known of the logical unit what its path did
+// not let it tell.
+func (info *DiskInfo) complete(known *DiskInfo) {
+	if info.Restricted {
+		info.Capacity, info.Mode = known.Capacity, known.Mode
+	}
 }
 
 // Size returns the capacity in bytes.

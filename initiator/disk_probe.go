@@ -30,10 +30,7 @@ func (p *prober) probe(ctx context.Context) (*DiskInfo, error) {
 	}
 	// The first commands of a session meet unit attentions; they are answered
 	// by sending the command again, so that a TEST UNIT READY drains them all.
-	if _, err := p.query(ctx, scsi.TestUnitReady(), 0); err != nil {
-		return nil, err
-	}
-	if err := p.capacity(ctx, info); err != nil {
+	if err := p.medium(ctx, info); err != nil {
 		return nil, err
 	}
 	if err := p.pages(ctx, info); err != nil {
@@ -44,6 +41,20 @@ func (p *prober) probe(ctx context.Context) (*DiskInfo, error) {
 	}
 	info.UdevID = scsi.UdevID(info.Designators, info.Inquiry.Vendor, info.Inquiry.Product, info.Serial)
 	return info, nil
+}
+
+// medium asks what a path in the access state standby or unavailable does not
+// tell.
+func (p *prober) medium(ctx context.Context, info *DiskInfo) error {
+	_, err := p.query(ctx, scsi.TestUnitReady(), 0)
+	if err == nil {
+		err = p.capacity(ctx, info)
+	}
+	if _, refused := accessRefused(err); refused && p.s.cfg.path != "" {
+		info.Restricted, info.Capacity = true, scsi.Capacity{}
+		return nil
+	}
+	return err
 }
 
 func (p *prober) query(ctx context.Context, cdb scsi.CDB, alloc int) ([]byte, error) {
@@ -81,6 +92,9 @@ func (p *prober) inquiry(ctx context.Context, info *DiskInfo) error {
 		return p.error("INQUIRY", fmt.Errorf("%w: %w", ErrProtocol, err))
 	}
 	switch {
+	// SPC-4, 5.15.2.4.5: in the state unavailable the peripheral qualifier may be
+	// "not connected".
+	case info.Inquiry.Qualifier == scsi.QualifierNotConnected && info.Inquiry.TPGS != 0 && p.s.cfg.path != "":
 	case info.Inquiry.Qualifier != scsi.QualifierConnected:
 		return p.error("open", fmt.Errorf("%w: the target has no such LUN", ErrNotDisk))
 	case !info.Inquiry.IsDisk():

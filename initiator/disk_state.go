@@ -82,6 +82,9 @@ func (d *Disk) changeLocked(to DiskState, reason *Error) {
 	if from == DiskClosed {
 		return
 	}
+	if to == DiskAway && d.s.cfg.path != "" {
+		to = DiskLost // its commands have other paths to take
+	}
 	d.state, d.reason = to, reason
 	if from != to {
 		d.noteLocked(from)
@@ -102,6 +105,9 @@ func (d *Disk) changeLocked(to DiskState, reason *Error) {
 	if from != to && (from == DiskReady || to == DiskReady) {
 		// What was written and not synchronized may be lost.
 		d.epoch.Add(1)
+	}
+	if d.unit != nil {
+		d.unit.diskChanged(d)
 	}
 }
 
@@ -188,7 +194,7 @@ const proofTime = 5 * time.Second
 // timeout, from when it was last ready on, and not below a least time from now on.
 func (d *Disk) waitLocked(least time.Duration) {
 	limit := d.s.cfg.ReplacementTimeout
-	if d.state.usable() && limit >= 0 {
+	if d.state.usable() && limit >= 0 && d.s.cfg.path == "" {
 		d.expiry.start(max(time.Until(d.since.Add(limit)), least), d.expire)
 	}
 }

@@ -68,7 +68,7 @@ func (d *Disk) examine(ctx context.Context, c *conn, x examination) error {
 	announced := d.takeAnnounced()
 	now, err := d.ask(ctx, x.accept)
 	if err == nil && d.s.haunted(d.lun) {
-		err = d.s.exorcise(ctx, d.lun)
+		err = d.s.exorciseDisk(ctx, d)
 	}
 	return d.conclude(c, x, announced, now, err)
 }
@@ -81,6 +81,7 @@ func (d *Disk) ask(ctx context.Context, accept bool) (*DiskInfo, error) {
 		return nil, err
 	}
 	was := d.info.Load()
+	now.complete(was)
 	if err := sameUnit(was, now); err != nil {
 		return nil, p.error("verify", fmt.Errorf("%w: %w", ErrIdentity, err))
 	}

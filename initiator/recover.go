@@ -24,7 +24,10 @@ func (s *Session) lost(c *conn) {
 	defer s.mu.Unlock()
 	s.conn, s.gate = nil, false
 	if s.endingLocked() {
-		s.endAllLocked(s.errorLocked("session", ErrClosed))
+		closed := s.errorLocked("session", ErrClosed)
+		s.noteGhostsLocked(c)
+		s.pathsLostLocked(closed)
+		s.endAllLocked(closed)
 		return
 	}
 	reason := s.flappedLocked(c)
@@ -40,22 +43,29 @@ func (s *Session) lost(c *conn) {
 		}
 	}
 	s.requeueLocked(c)
+	s.pathsLostLocked(reason)
 }
 
 // endingLocked tells whether the session is not to come back.
 func (s *Session) endingLocked() bool { return s.state == LoggingOut || s.isClosed() }
+
+// noteGhostsLocked notes the writes that the target may still execute. RFC 7143,
+// 11.14: it answers a logout when the tasks of the connection have ended.
+func (s *Session) noteGhostsLocked(c *conn) {
+	s.slots.all(func(t *task) {
+		if t.write && !c.loggedOut {
+			s.ghosts[t.lun] = true
+		}
+	})
+}
 
 // requeueLocked queues again the commands that were sent and not answered.
 // Everything else that was under way ends: it belonged to the connection.
 func (s *Session) requeueLocked(c *conn) {
 	lost := s.errorLocked("session", ErrSessionLost)
 	var again []*task
+	s.noteGhostsLocked(c)
 	s.slots.all(func(t *task) {
-		// RFC 7143, 11.14: the target answers a logout when the tasks of the
-		// connection have ended.
-		if t.write && !c.loggedOut {
-			s.ghosts[t.lun] = true
-		}
 		if t.kind == kindCommand {
 			again = append(again, t)
 		} else {
@@ -127,8 +137,10 @@ func (s *Session) expire() {
 		return
 	}
 	s.failing = s.errorLocked("session", fmt.Errorf("%w: %w", ErrSessionLost, s.reason))
-	s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Dur("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
-		Int("commands", s.waitingLocked()).Msg("the session did not come back in time: commands fail until it does")
+	if s.cfg.path == "" {
+		s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Dur("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
+			Int("commands", s.waitingLocked()).Msg("the session did not come back in time: commands fail until it does")
+	}
 	for s.pending.head != nil {
 		s.endLocked(s.pending.head, s.failing)
 	}
@@ -191,6 +203,20 @@ func (s *Session) haunted(lun scsi.LUN) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ghosts[lun]
+}
+
+// exorciseDisk ends whatever a lost connection left running at a disk's logical
+// unit. With several paths that is the unit's matter, as a reset ends the commands
+// of all.
+func (s *Session) exorciseDisk(ctx context.Context, d *Disk) error {
+	s.mu.Lock()
+	u := d.unit
+	s.mu.Unlock()
+	reset := func(ctx context.Context) error { return s.exorcise(ctx, d.lun) }
+	if u == nil {
+		return reset(ctx)
+	}
+	return u.settle(ctx, d, reset)
 }
 
 // exorcise ends whatever a lost connection left running at a logical unit.

@@ -30,3 +30,21 @@ func (c *counters) snapshot() Stats {
 	s.DigestErrors, s.Timeouts = c.digestErrors.Load(), c.timeouts.Load()
 	return s
 }
+
+// add adds the counts of another session.
+func (s *Stats) add(o *Stats) {
+	for _, c := range []struct {
+		sum *int64
+		n   int64
+	}{
+		{&s.TxOctets, o.TxOctets}, {&s.RxOctets, o.RxOctets},
+		{&s.NOPOut, o.NOPOut}, {&s.Commands, o.Commands}, {&s.TaskMgmt, o.TaskMgmt}, {&s.Text, o.Text},
+		{&s.DataOut, o.DataOut}, {&s.Logout, o.Logout},
+		{&s.NOPIn, o.NOPIn}, {&s.Responses, o.Responses}, {&s.TaskMgmtResponses, o.TaskMgmtResponses},
+		{&s.TextResponses, o.TextResponses}, {&s.DataIn, o.DataIn}, {&s.LogoutResponses, o.LogoutResponses},
+		{&s.R2T, o.R2T}, {&s.Async, o.Async}, {&s.Rejects, o.Rejects},
+		{&s.DigestErrors, o.DigestErrors}, {&s.Timeouts, o.Timeouts},
+	} {
+		*c.sum += c.n
+	}
+}

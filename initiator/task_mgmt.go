@@ -148,6 +148,9 @@ func (s *Session) wasReset(r tmReply, f pdu.TaskMgmtFunction, lun scsi.LUN) erro
 		if all || at == lun {
 			delete(s.ghosts, at)
 			d.suspectLocked()
+			if d.unit != nil && f != pdu.AbortTaskSet {
+				d.unit.wasReset(d)
+			}
 		}
 	}
 	delete(s.ghosts, lun)

@@ -1,0 +1,263 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// Paths are several sessions with one target, each by a way of its own: by
+// another portal for redundancy, or several by one portal for throughput. Its
+// logical units are opened as [Unit]s. All methods may be called by several
+// goroutines.
+//
+// A path that does not answer when the others do is tried in the background, and
+// joins the units when it comes.
+type Paths struct {
+	log    zerolog.Logger
+	routes []*route // in the order of the configuration
+
+	ctx   context.Context // ends with Close
+	stop  context.CancelFunc
+	tasks sync.WaitGroup // route.keep of each route, which ends with ctx
+	// opening is held, as a token, by who opens disks, so that a path that comes
+	// misses no unit and a unit no path.
+	opening chan struct{}
+
+	mu    sync.Mutex // guards what follows and the routes
+	units map[scsi.LUN]*Unit
+}
+
+// joinGrace is how long a login waits for the other paths when the first has
+// answered: those that are well answer as fast.
+const joinGrace = time.Second
+
+// LoginPaths logs in by every path; each configuration names one portal and an
+// ISID of its own. It succeeds when one path does. Config.ReplacementTimeout holds
+// for the units, not for a single path. The returned Paths are to be ended with
+// [Paths.Logout] or [Paths.Close].
+func LoginPaths(ctx context.Context, cfgs []Config) (*Paths, error) {
+	m := &Paths{log: cfgs[0].Logger, opening: make(chan struct{}, 1), units: map[scsi.LUN]*Unit{}}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	answers := make(chan error, len(cfgs))
+	seen := map[string]int{}
+	for _, cfg := range cfgs {
+		seen[cfg.Portals[0]]++
+		cfg.path = pathName(cfg.Portals[0], seen[cfg.Portals[0]])
+		cfg.unitTimeout, cfg.ReplacementTimeout = cfg.ReplacementTimeout, 0
+		r := &route{m: m, cfg: cfg, missing: make(chan struct{}, 1), since: time.Now()}
+		m.routes = append(m.routes, r)
+		m.tasks.Go(func() { r.keep(answers) })
+	}
+	if err := m.awaitFirst(ctx, answers); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// pathName names the nth path by a portal.
+func pathName(portal string, n int) string {
+	if n == 1 {
+		return portal
+	}
+	return fmt.Sprintf("%s session %d", portal, n)
+}
+
+// awaitFirst waits for a path that answers, and a moment longer for the others.
+// Of several errors it returns the last that is not a mere silence: a refusal
+// tells more than a timeout.
+func (m *Paths) awaitFirst(ctx context.Context, answers <-chan error) (worst error) {
+	var enough <-chan time.Time
+	found := false
+	for range m.routes {
+		select {
+		case err := <-answers:
+			var e *Error
+			switch {
+			case err == nil && !found:
+				found, enough = true, time.After(joinGrace)
+			case err != nil && (worst == nil || errors.As(err, &e) && !e.Timeout()):
+				worst = err
+			}
+		case <-enough:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if found {
+		return nil
+	}
+	return worst
+}
+
+// LUNs asks the target for its logical units, by the first path that answers, see
+// [Session.LUNs].
+func (m *Paths) LUNs(ctx context.Context) ([]scsi.LUN, error) {
+	var first error
+	for _, s := range m.sessions() {
+		luns, err := s.LUNs(ctx)
+		if err == nil {
+			return luns, nil
+		}
+		first = cmpError(first, err)
+	}
+	return nil, first
+}
+
+// cmpError returns the first error that there is.
+func cmpError(first, next error) error {
+	if first != nil {
+		return first
+	}
+	return next
+}
+
+// sessions returns those that are there, the ones that are logged in first.
+func (m *Paths) sessions() []*Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var up, down []*Session
+	for _, r := range m.routes {
+		switch {
+		case r.session == nil:
+		case r.session.Status().State == LoggedIn:
+			up = append(up, r.session)
+		default:
+			down = append(down, r.session)
+		}
+	}
+	return append(up, down...)
+}
+
+// OpenUnit opens a logical unit by every path that leads to it. It fails when none
+// does, with ErrNotDisk when the LUN is absent or no disk.
+func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
+	if err := m.lockOpening(ctx); err != nil {
+		return nil, err
+	}
+	defer m.unlockOpening()
+	m.mu.Lock()
+	known := m.units[lun]
+	m.mu.Unlock()
+	if known != nil {
+		return nil, known.error("open", errors.New("the LUN is open already"))
+	}
+	first, others, err := m.openDisks(ctx, lun)
+	if err != nil {
+		return nil, err
+	}
+	u := newUnit(first, first.s.cfg.unitTimeout)
+	m.mu.Lock()
+	m.units[lun] = u
+	m.mu.Unlock()
+	for _, d := range others {
+		m.join(u, d)
+	}
+	for _, r := range m.routes {
+		r.look()
+	}
+	return u, nil
+}
+
+func (m *Paths) lockOpening(ctx context.Context) error {
+	select {
+	case m.opening <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (m *Paths) unlockOpening() { <-m.opening }
+
+// openDisks opens a logical unit on all sessions at once. first is one whose
+// medium could be looked at.
+func (m *Paths) openDisks(ctx context.Context, lun scsi.LUN) (first *Disk, others []*Disk, err error) {
+	sessions := m.sessions()
+	disks, errs := make([]*Disk, len(sessions)), make([]error, len(sessions))
+	var all sync.WaitGroup
+	for i, s := range sessions {
+		all.Go(func() { disks[i], errs[i] = s.OpenDisk(ctx, lun) })
+	}
+	all.Wait()
+	for i, d := range disks {
+		switch {
+		case errs[i] != nil:
+			err = cmpError(err, errs[i])
+		case first == nil && !d.info.Load().Restricted:
+			first = d
+		default:
+			others = append(others, d)
+		}
+	}
+	if first != nil {
+		return first, others, nil
+	}
+	for _, d := range others {
+		err = cmpError(err, d.error("open", errors.New("no path is in a state in which the medium can be reached")))
+		_ = d.Close()
+	}
+	return nil, nil, err
+}
+
+// join makes a disk a path of the unit, if it is proven to lead there.
+func (m *Paths) join(u *Unit, d *Disk) {
+	known, info := u.Info(), d.Info()
+	if err := samePath(&known, &info); err != nil {
+		m.routeOf(d.s).refuse(u, d.error("open", fmt.Errorf("%w: %w", ErrIdentity, err)))
+		_ = d.Close()
+		return
+	}
+	info.complete(&known)
+	d.info.Store(&info)
+	u.add(d)
+	m.routeOf(d.s).accept(u)
+}
+
+func (m *Paths) routeOf(s *Session) *route {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.routes {
+		if r.session == s {
+			return r
+		}
+	}
+	return nil
+}
+
+// Logout logs out of all sessions in order; what waits fails with ErrClosed. All is
+// closed when it returns, also with an error.
+func (m *Paths) Logout(ctx context.Context) error {
+	return m.end(func(s *Session) error { return s.Logout(ctx) })
+}
+
+// Close ends all sessions at once, without a logout.
+func (m *Paths) Close() error { return m.end((*Session).Close) }
+
+func (m *Paths) end(how func(*Session) error) error {
+	m.stop()
+	m.mu.Lock()
+	units := m.units
+	m.units = nil
+	m.mu.Unlock()
+	for _, u := range units {
+		u.close()
+	}
+	m.tasks.Wait()
+	sessions := m.sessions()
+	errs := make([]error, len(sessions))
+	var all sync.WaitGroup
+	for i, s := range sessions {
+		all.Go(func() { errs[i] = how(s) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

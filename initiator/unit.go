@@ -1,0 +1,160 @@
+package initiator
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// Unit is a logical unit that is reached through several paths: one [Disk] for
+// each session of [Paths]. It is used as a Disk is, and goes on as long as one
+// path is left. Its methods may be called by several goroutines.
+//
+// An access goes out on one path: of those in the best asymmetric access state
+// the one with the fewest commands in flight. A path whose session is lost is
+// left at once, its accesses go out on another, and it is used again when its
+// session is back and the logical unit proven. Without any path accesses wait up
+// to Config.ReplacementTimeout, counted from the loss of the last.
+//
+// Writes that were unanswered when a path was lost may still be executed by the
+// target. Until a LOGICAL UNIT RESET has ended them no other write goes out, see
+// settle.
+//
+// Locks: Session.mu before Unit.mu. With Unit.mu held nothing of a session is
+// called.
+type Unit struct {
+	lun    scsi.LUN
+	target string
+	// replacement is how long accesses wait for a path; negative: for ever.
+	replacement time.Duration
+	log         zerolog.Logger
+	depth       chan struct{} // shared by the disks: a token for each command in flight
+
+	ctx   context.Context // ends with close
+	stop  context.CancelFunc
+	tasks sync.WaitGroup // refresh and resetAll, which end with ctx
+	// settling is held, as a token, by who resets the logical unit.
+	settling chan struct{}
+
+	// mu guards what follows.
+	mu      sync.Mutex
+	paths   []*path
+	lead    *Disk  // the last that came up: its size and limits are the unit's
+	next    int    // the path that is asked first, for an equal turn
+	epoch   uint64 // what makes Epoch go on from where it was
+	changed chan struct{}
+	// deadSince and hauntedSince tell since when no path is usable and since when
+	// no write may go out; zero: one is, they may.
+	deadSince, hauntedSince time.Time
+	failing                 bool // the log knows that accesses fail
+	fence                   *fence
+	fences                  []*fence // older ones that are not empty
+	refreshing, stale       bool     // the access states, see refresh
+	resetting               bool     // resetAll runs
+	via                     *Disk    // which settle resets through
+}
+
+// newUnit makes a unit of its first disk.
+func newUnit(first *Disk, replacement time.Duration) *Unit {
+	cfg := &first.s.cfg
+	ctx, stop := context.WithCancel(context.Background())
+	u := &Unit{
+		lun:         first.lun,
+		target:      cfg.TargetName,
+		replacement: replacement,
+		log:         cfg.Logger.With().Str("target", cfg.TargetName).Stringer("lun", first.lun).Logger(),
+		depth:       make(chan struct{}, cfg.QueueDepth),
+		ctx:         ctx,
+		stop:        stop,
+		settling:    make(chan struct{}, 1),
+		lead:        first,
+		changed:     make(chan struct{}),
+		deadSince:   time.Now(),
+		fence:       newFence(),
+	}
+	u.add(first)
+	return u
+}
+
+// close ends the waiting of all accesses and the unit's goroutines.
+func (u *Unit) close() {
+	u.mu.Lock()
+	u.stop()
+	u.mu.Unlock()
+	u.tasks.Wait()
+}
+
+func (u *Unit) isClosed() bool { return u.ctx.Err() != nil }
+
+// goLocked starts a goroutine that ends with the unit.
+func (u *Unit) goLocked(f func()) {
+	if !u.isClosed() {
+		u.tasks.Go(f)
+	}
+}
+
+// disk returns the path that speaks for the unit.
+func (u *Unit) disk() *Disk {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.lead
+}
+
+// Size returns the capacity in bytes.
+func (u *Unit) Size() int64 { return u.disk().Size() }
+
+// BlockSize returns the length of a logical block in bytes.
+func (u *Unit) BlockSize() int { return u.disk().BlockSize() }
+
+// OptimalTransfer returns the transfer length that the target likes best, in
+// bytes; 0 if it does not say.
+func (u *Unit) OptimalTransfer() int { return u.disk().OptimalTransfer() }
+
+// MaxTransfer returns the longest transfer of one command in bytes; 0 if the
+// target does not say. Each path splits longer accesses by its own limit.
+func (u *Unit) MaxTransfer() int { return u.disk().MaxTransfer() }
+
+// ReadOnly tells whether the target protects the medium against writes.
+func (u *Unit) ReadOnly() bool { return u.disk().ReadOnly() }
+
+// Info returns what the logical unit told of itself through its leading path.
+func (u *Unit) Info() DiskInfo { return u.disk().Info() }
+
+// FlushUnsupported tells whether the target knows no form of SYNCHRONIZE CACHE.
+func (u *Unit) FlushUnsupported() bool { return u.disk().FlushUnsupported() }
+
+// Epoch is a write verifier as that of a [Disk]: a change of any path's is one
+// of the unit's.
+func (u *Unit) Epoch() uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	sum := u.epoch
+	for _, p := range u.paths {
+		sum += p.disk.Epoch()
+	}
+	return sum
+}
+
+// error words an error of the unit.
+func (u *Unit) error(op string, cause error) *Error {
+	return &Error{Op: op, Target: u.target, LUN: u.lun.String(), Err: cause}
+}
+
+// wakeLocked lets those who wait look again.
+func (u *Unit) wakeLocked() {
+	close(u.changed)
+	u.changed = make(chan struct{})
+}
+
+// timedOut is the cause of accesses that waited in vain.
+func (u *Unit) timedOut(what string, reason error) error {
+	if reason == nil {
+		return fmt.Errorf("%w: %s within %v", ErrSessionLost, what, u.replacement)
+	}
+	return fmt.Errorf("%w: %s within %v: %w", ErrSessionLost, what, u.replacement, reason)
+}

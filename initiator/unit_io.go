@@ -1,0 +1,198 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// ReadvAt fills the buffers, one after the other, from off on.
+func (u *Unit) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error {
+	a := access{u: u, op: "READ"}
+	n := length(bufs)
+	for {
+		p, err := a.begin(ctx, n)
+		if err != nil {
+			return err
+		}
+		err = p.disk.ReadvAt(ctx, bufs, off)
+		if !a.end(p, err) {
+			return err
+		}
+	}
+}
+
+// WritevAt writes the buffers, one after the other, from off on.
+func (u *Unit) WritevAt(ctx context.Context, bufs [][]byte, off int64) error {
+	a := access{u: u, op: "WRITE", write: true}
+	n := length(bufs)
+	fence := u.enter()
+	defer u.leave(fence)
+	for {
+		p, err := a.begin(ctx, n)
+		if err != nil {
+			return err
+		}
+		err = p.disk.WritevAt(ctx, bufs, off)
+		if !a.end(p, err) {
+			return err
+		}
+	}
+}
+
+func length(bufs [][]byte) (n int) {
+	for _, b := range bufs {
+		n += len(b)
+	}
+	return n
+}
+
+// access is one access on its way over the paths. Its owner is the goroutine
+// that makes it.
+type access struct {
+	u      *Unit
+	op     string
+	write  bool      // to be held while writes of a lost path may be executed
+	lostAt time.Time // when a path was first lost under it
+	flight int       // commands on the present path
+}
+
+// begin waits for a path and takes it. The caller gives it back with end.
+func (a *access) begin(ctx context.Context, n int) (*path, error) {
+	u := a.u
+	u.mu.Lock()
+	for {
+		if u.isClosed() {
+			u.mu.Unlock()
+			return nil, u.error(a.op, ErrClosed)
+		}
+		if p := a.chooseLocked(); p != nil {
+			piece := p.disk.pieceLength(n, a.write)
+			a.flight = max((n+piece-1)/piece, 1)
+			p.flight += a.flight
+			u.mu.Unlock()
+			return p, nil
+		}
+		if err := a.waitLocked(ctx); err != nil {
+			u.mu.Unlock()
+			return nil, err
+		}
+	}
+}
+
+// chooseLocked returns the path to use, nil if there is none: of those in the
+// best access state the least busy, and of several the next in turn.
+func (a *access) chooseLocked() *path {
+	u := a.u
+	if a.write && !u.hauntedSince.IsZero() {
+		return nil
+	}
+	var best *path
+	bestAt := 0
+	for i := range u.paths {
+		at := (u.next + i) % len(u.paths)
+		p := u.paths[at]
+		if !p.usable() {
+			continue
+		}
+		if best == nil || p.before(best, u.via) {
+			best, bestAt = p, at
+		}
+	}
+	if best != nil {
+		u.next = (bestAt + 1) % len(u.paths)
+	}
+	return best
+}
+
+// waitLocked returns when another look for a path is worth it, or with the error
+// that ends the access. It lets go of Unit.mu meanwhile.
+func (a *access) waitLocked(ctx context.Context) error {
+	u := a.u
+	since, what := u.deadSince, "no path came back"
+	if a.write && !u.hauntedSince.IsZero() && (since.IsZero() || u.hauntedSince.Before(since)) {
+		since, what = u.hauntedSince, "no path let the unanswered writes of a lost one be ended"
+	}
+	var late <-chan time.Time
+	if u.replacement >= 0 {
+		left := time.Until(since.Add(u.replacement))
+		if left <= 0 {
+			return a.tooLateLocked(what)
+		}
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		late = timer.C
+	}
+	changed := u.changed
+	u.mu.Unlock()
+	defer u.mu.Lock()
+	select {
+	case <-changed:
+	case <-late:
+	case <-u.ctx.Done():
+	case <-ctx.Done():
+		return u.error(a.op, context.Cause(ctx))
+	}
+	return nil
+}
+
+// tooLateLocked words the end of an access that waited as long as it may.
+func (a *access) tooLateLocked(what string) error {
+	u := a.u
+	err := u.error(a.op, u.timedOut(what, u.reasonLocked()))
+	if !u.failing {
+		u.failing = true
+		u.log.Error().Err(err).Msg("accesses fail until a path is back")
+	}
+	return err
+}
+
+// end gives a path back and tells whether the access is to be made again, on
+// whichever path there is.
+func (a *access) end(p *path, err error) (again bool) {
+	u := a.u
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	p.flight -= a.flight
+	if err == nil {
+		return false
+	}
+	if state, refused := accessRefused(err); refused {
+		u.accessLocked(p, state)
+		u.refreshLocked()
+		return true
+	}
+	if u.isClosed() || !pathFailed(err) {
+		return false
+	}
+	if errors.Is(err, ErrClosed) && p.state == pathUp {
+		u.setLocked(p, pathDown, err)
+	}
+	// An access that takes every path down with it must not go on for ever.
+	if a.lostAt.IsZero() {
+		a.lostAt = time.Now()
+	}
+	return u.replacement < 0 || time.Since(a.lostAt) < max(u.replacement, p.disk.s.cfg.CommandTimeout)
+}
+
+// pathFailed tells whether an access failed because of its path: its session is
+// lost or closed, or does not lead to the unit any more.
+func pathFailed(err error) bool {
+	for _, cause := range []error{ErrSessionLost, ErrClosed, ErrLUNLost, ErrIdentity, ErrShrunk} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// accessRefused tells whether an access failed because of the path's state.
+func accessRefused(err error) (scsi.AccessState, bool) {
+	var e *Error
+	if !errors.As(err, &e) || !errors.Is(e.Err, ErrSCSI) || e.Status != scsi.CheckCondition {
+		return 0, false
+	}
+	return e.Sense.AccessRefused()
+}

@@ -1,0 +1,159 @@
+package initiator
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+// settlePause is how long a reset that failed on every path is put off.
+const settlePause = time.Second
+
+// startResetLocked has the writes ended that lost paths left behind.
+func (u *Unit) startResetLocked() {
+	if !u.resetting {
+		u.resetting = true
+		u.goLocked(u.resetAll)
+	}
+}
+
+// resetAll tries the paths that are up until one has ended the writes, or none is
+// left: then the first session that comes back does it, see Session.exorcise.
+func (u *Unit) resetAll() {
+	for {
+		d := u.resetPath()
+		if d == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(u.ctx, d.s.cfg.CommandTimeout)
+		err := u.settle(ctx, d, d.Reset)
+		cancel()
+		if err == nil {
+			continue
+		}
+		u.log.Warn().Str("path", d.s.cfg.path).Err(err).Msg("cannot end the unanswered writes of a lost path yet: writes wait")
+		select {
+		case <-time.After(settlePause):
+		case <-u.ctx.Done():
+		}
+	}
+}
+
+// resetPath returns the next path to reset through; nil, and resetAll's end, if
+// nothing is to be done or can be.
+func (u *Unit) resetPath() *Disk {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.hauntedSince.IsZero() && !u.isClosed() {
+		for i := range u.paths {
+			at := (u.next + i) % len(u.paths)
+			if p := u.paths[at]; p.state == pathUp {
+				u.next = at + 1
+				return p.disk
+			}
+		}
+	}
+	u.resetting = false
+	return nil
+}
+
+// settle ends whatever lost paths left running: a target may go on executing a
+// lost session's writes, and later ones to their blocks must not be overtaken by
+// them. LOGICAL UNIT RESET through any path ends the commands of all I_T nexuses
+// (SAM-5, Section 6.3.3), without an answer where TAS is 0 (SPC-4, Section
+// 7.5.8), so that those in flight on the other paths are sent again.
+//
+// reset does it through via, and cares for the commands of via itself.
+func (u *Unit) settle(ctx context.Context, via *Disk, reset func(context.Context) error) error {
+	select {
+	case u.settling <- struct{}{}:
+		defer func() { <-u.settling }()
+	case <-ctx.Done():
+		return u.error("reset", context.Cause(ctx))
+	}
+	ghosts := u.beginReset(via)
+	if len(ghosts) == 0 {
+		return nil
+	}
+	err := reset(ctx)
+	if err == nil {
+		u.reissueOthers(via)
+	}
+	u.endReset(ghosts, err)
+	return err
+}
+
+// beginReset returns the paths with writes that may still be executed.
+func (u *Unit) beginReset(via *Disk) (ghosts []*path) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range u.paths {
+		if p.ghost {
+			ghosts = append(ghosts, p)
+		}
+	}
+	if ghosts != nil {
+		u.via = via
+	}
+	return ghosts
+}
+
+// endReset takes note that the writes of these paths are ended, or could not be.
+func (u *Unit) endReset(ghosts []*path, err error) {
+	if err == nil {
+		for _, p := range ghosts {
+			p.disk.s.forgetGhosts(u.lun)
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err == nil {
+		for _, p := range ghosts {
+			p.ghost = false
+		}
+		u.epoch++ // a reset may have cost the target its cache
+		u.log.Info().Str("path", u.via.s.cfg.path).Msg("the unanswered writes of lost paths are ended: writes go on")
+	}
+	u.via = nil
+	u.reviewLocked()
+}
+
+// forgetGhosts takes note that nothing of lost connections is executed any more.
+func (s *Session) forgetGhosts(lun scsi.LUN) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ghosts, lun)
+}
+
+// wasReset takes note that the logical unit was reset through a path, be it that
+// a command was overdue there. Called with Session.mu held.
+func (u *Unit) wasReset(via *Disk) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.via != via {
+		u.goLocked(func() { u.reissueOthers(via) })
+	}
+}
+
+// reissueOthers sees to it that the commands are sent again that a reset through
+// via has ended on the other paths.
+func (u *Unit) reissueOthers(via *Disk) {
+	var all sync.WaitGroup
+	for _, d := range u.others(via) {
+		all.Go(func() { d.reissue(u.ctx) })
+	}
+	all.Wait()
+}
+
+func (u *Unit) others(via *Disk) (disks []*Disk) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range u.paths {
+		if p.disk != via && p.state == pathUp {
+			disks = append(disks, p.disk)
+		}
+	}
+	return disks
+}
