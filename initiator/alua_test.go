@@ -208,7 +208,7 @@ func TestUnitAllocations(t *testing.T) {
 	s, w := p.login()
 	go respondToAll(w.nc, n)
 	u := newUnit(rawDisk(s, scsi.LUN{}), time.Minute)
-	defer u.close()
+	defer u.end()
 	bufs, ctx := [][]byte{make([]byte, n)}, context.Background()
 	for name, f := range map[string]func() error{
 		"ReadvAt":  func() error { return u.ReadvAt(ctx, bufs, 4096) },

@@ -155,6 +155,7 @@ func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
 		return nil, err
 	}
 	u := newUnit(first, first.s.cfg.unitTimeout)
+	u.closed = func() { m.forget(u) }
 	m.mu.Lock()
 	m.units[lun] = u
 	m.mu.Unlock()
@@ -165,6 +166,16 @@ func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
 		r.look()
 	}
 	return u, nil
+}
+
+// forget lets the LUN of a unit be opened again.
+func (m *Paths) forget(u *Unit) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.units, u.lun)
+	for _, r := range m.routes {
+		delete(r.refused, u)
+	}
 }
 
 func (m *Paths) lockOpening(ctx context.Context) error {
@@ -249,7 +260,7 @@ func (m *Paths) end(how func(*Session) error) error {
 	m.units = nil
 	m.mu.Unlock()
 	for _, u := range units {
-		u.close()
+		u.end()
 	}
 	m.tasks.Wait()
 	sessions := m.sessions()

@@ -2,6 +2,7 @@ package initiator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -35,23 +36,26 @@ type Unit struct {
 	log         zerolog.Logger
 	depth       chan struct{} // shared by the disks: a token for each command in flight
 
-	ctx   context.Context // ends with close
-	stop  context.CancelFunc
-	tasks sync.WaitGroup // refresh and resetAll, which end with ctx
+	ctx    context.Context // ends with close
+	stop   context.CancelFunc
+	tasks  sync.WaitGroup // refresh and resetAll, which end with ctx
+	closed func()         // tells who opened it, once; may be nil
 	// settling is held, as a token, by who resets the logical unit.
 	settling chan struct{}
 
 	// mu guards what follows.
 	mu      sync.Mutex
 	paths   []*path
-	lead    *Disk  // the last that came up: its size and limits are the unit's
+	lead    *Disk  // the last that told what it is: that is what the unit is
 	next    int    // the path that is asked first, for an equal turn
 	epoch   uint64 // what makes Epoch go on from where it was
 	changed chan struct{}
 	// deadSince and hauntedSince tell since when no path is usable and since when
 	// no write may go out; zero: one is, they may.
 	deadSince, hauntedSince time.Time
-	failing                 bool // the log knows that accesses fail
+	readySince              time.Time // since when one is
+	failing                 bool      // the log knows that accesses fail
+	waiting                 int       // accesses that wait for a path
 	fence                   *fence
 	fences                  []*fence // older ones that are not empty
 	refreshing, stale       bool     // the access states, see refresh
@@ -81,12 +85,37 @@ func newUnit(first *Disk, replacement time.Duration) *Unit {
 	return u
 }
 
-// close ends the waiting of all accesses and the unit's goroutines.
-func (u *Unit) close() {
+// Close forgets the unit and closes its disks: what waits or is under way fails
+// with ErrClosed. Afterwards the LUN may be opened again.
+func (u *Unit) Close() error {
+	u.end()
+	var errs []error
+	for _, d := range u.disks() {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// end ends the waiting of all accesses and the unit's goroutines.
+func (u *Unit) end() {
 	u.mu.Lock()
+	first := !u.isClosed()
 	u.stop()
 	u.mu.Unlock()
 	u.tasks.Wait()
+	if first && u.closed != nil {
+		u.closed()
+	}
+}
+
+// disks returns those of all paths.
+func (u *Unit) disks() (list []*Disk) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range u.paths {
+		list = append(list, p.disk)
+	}
+	return list
 }
 
 func (u *Unit) isClosed() bool { return u.ctx.Err() != nil }

@@ -126,8 +126,12 @@ func (a *access) waitLocked(ctx context.Context) error {
 		late = timer.C
 	}
 	changed := u.changed
+	u.waiting++
 	u.mu.Unlock()
-	defer u.mu.Lock()
+	defer func() {
+		u.mu.Lock()
+		u.waiting--
+	}()
 	select {
 	case <-changed:
 	case <-late:

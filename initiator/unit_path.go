@@ -98,14 +98,29 @@ func (u *Unit) pathLocked(d *Disk) *path {
 func (u *Unit) setLocked(p *path, to pathState, reason error) {
 	p.state, p.reason = to, reason
 	if to == pathUp {
-		if !p.disk.info.Load().Restricted {
-			u.lead = p.disk
-		}
+		u.leadLocked(p.disk)
 		if p.disk.info.Load().Inquiry.TPGS != 0 {
 			u.refreshLocked()
 		}
 	}
 	u.reviewLocked()
+}
+
+// leadLocked takes over what a disk has told of the unit, for the other paths too:
+// theirs may be older.
+func (u *Unit) leadLocked(d *Disk) {
+	info := d.info.Load()
+	if info.Restricted {
+		return
+	}
+	u.lead = d
+	for _, p := range u.paths {
+		if other := p.disk.info.Load(); other.Capacity != info.Capacity || other.Mode != info.Mode {
+			now := *other
+			now.Capacity, now.Mode = info.Capacity, info.Mode
+			p.disk.info.CompareAndSwap(other, &now)
+		}
+	}
 }
 
 // reviewLocked takes note of what a change of paths means for accesses.
@@ -116,6 +131,7 @@ func (u *Unit) reviewLocked() {
 		haunted = haunted || p.ghost
 	}
 	u.deadSince = since(u.deadSince, !usable)
+	u.readySince = since(u.readySince, usable)
 	u.hauntedSince = since(u.hauntedSince, haunted)
 	if usable && u.failing {
 		u.failing = false
@@ -167,7 +183,9 @@ func (u *Unit) diskChanged(d *Disk) {
 	defer u.mu.Unlock()
 	p := u.pathLocked(d)
 	switch {
-	case d.state == DiskReady && p.state != pathUp:
+	case d.state == DiskReady && p.state == pathUp:
+		u.leadLocked(d) // it was asked once more
+	case d.state == DiskReady:
 		p.port = scsi.TargetPortOf(d.info.Load().Designators)
 		u.setLocked(p, pathUp, nil)
 		u.log.Info().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Msg("path back")
