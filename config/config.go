@@ -72,11 +72,17 @@ type CHAP struct {
 // Mutual tells whether the target must prove itself too.
 func (c *CHAP) Mutual() bool { return c != nil && c.MutualUsername != "" }
 
+// Most paths that a target may have: MaxSessions with each of MaxPortals.
+const (
+	MaxPortals  = 64
+	MaxSessions = 32
+)
+
 // Session holds what a session negotiates and how long it is patient.
 type Session struct {
 	HeaderDigest       Digest        // of PDU headers
 	DataDigest         Digest        // of data segments
-	Sessions           int           // sessions per portal, at least 1
+	Sessions           int           // sessions per portal, 1 to MaxSessions
 	LoginTimeout       time.Duration // for one connection attempt with its login
 	NoopInterval       time.Duration // between NOP-Outs on a silent connection; 0 = none are sent
 	NoopTimeout        time.Duration // for the answer to one

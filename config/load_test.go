@@ -217,11 +217,8 @@ chap.password = "eleven char"
 portals = ["192.0.2.7"]
 iqn = "iqn.2001-04.com.example:Disk_2"
 directory = "2"
-session.sessions = 2
 [metrics]
 listen = ":9799"
-[session]
-sessions = 2
 `
 	path := write(t, text)
 	if err := os.Chmod(path, 0o640); err != nil {
@@ -236,9 +233,7 @@ sessions = 2
 		"7: target[1].chap.password: others than the owner can read this file",
 		"7: target[1].chap.password: the password has only 11 bytes",
 		"10: target[2].iqn: \"iqn.2001-04.com.example:Disk_2\" has upper-case letters",
-		"12: target[2].session.sessions: has no effect",
-		"14: metrics.listen: has no effect",
-		"16: session.sessions: has no effect",
+		"13: metrics.listen: has no effect",
 	}
 	expectLines(t, path, warnings, want)
 }

@@ -53,7 +53,7 @@ func sessionKeys() section[Session] {
 			"Checksum of PDU headers; with \"prefer\" only where the target has it."),
 		field("data_digest", digest, `"none"`, func(s *Session) *Digest { return &s.DataDigest },
 			"Checksum of data, in the same way."),
-		field("sessions", integer[int](1, 32), `1`, func(s *Session) *int { return &s.Sessions },
+		field("sessions", integer[int](1, MaxSessions), `1`, func(s *Session) *int { return &s.Sessions },
 			"Sessions per portal, for throughput. For redundancy list several portals."),
 		field("login_timeout", duration(instant), `"15s"`, func(s *Session) *time.Duration { return &s.LoginTimeout },
 			"How long connecting to a portal and logging in may take."),

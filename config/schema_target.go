@@ -49,6 +49,9 @@ func readTarget(d *draft, keys section[targetDraft], n node) {
 		return
 	}
 	n.needs("portals", "name the portals of the target")
+	if len(t.Portals) > MaxPortals {
+		n.fault("names %d portals, more than %d", len(t.Portals), MaxPortals)
+	}
 	n.needs("iqn", "`iscsifs discover PORTAL` lists the targets of a portal")
 	t.Target.CHAP = t.chap.credentials()
 	t.Target.Cache = t.cache.resolve()

@@ -13,22 +13,16 @@ type missing struct {
 
 // unavailable has the keys by their names in the schema.
 var unavailable = map[string]missing{
-	"target.exclusive":        {is(true), true, "is not available in this version: other hosts could write to the LUNs all the same; leave it out only if none does"},
-	"target.login":            {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
-	"discovery":               {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
-	"session.sessions":        {above(1), false, "this version uses one session per portal"},
-	"target.session.sessions": {above(1), false, "this version uses one session per portal"},
-	"metrics.listen":          {given, false, "this version serves no metrics"},
+	"target.exclusive": {is(true), true, "is not available in this version: other hosts could write to the LUNs all the same; leave it out only if none does"},
+	"target.login":     {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
+	"discovery":        {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
+	"metrics.listen":   {given, false, "this version serves no metrics"},
 }
 
 func always(any) bool    { return true }
 func given(raw any) bool { return raw != "" }
 
 func is(value any) func(any) bool { return func(raw any) bool { return raw == value } }
-
-func above(limit int64) func(any) bool {
-	return func(raw any) bool { n, ok := raw.(int64); return ok && n > limit }
-}
 
 // checkAvailable reports a key that asks for what this version cannot do.
 func (n node) checkAvailable() {

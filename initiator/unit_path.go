@@ -130,6 +130,9 @@ func (u *Unit) reviewLocked() {
 		usable = usable || p.usable()
 		haunted = haunted || p.ghost
 	}
+	if !usable && u.deadSince.IsZero() {
+		u.log.Warn().Msg("no path is left: accesses wait for one")
+	}
 	u.deadSince = since(u.deadSince, !usable)
 	u.readySince = since(u.readySince, usable)
 	u.hauntedSince = since(u.hauntedSince, haunted)
@@ -172,7 +175,8 @@ func (u *Unit) lost(d *Disk, reason error, ghost bool) {
 	p := u.pathLocked(d)
 	p.ghost = p.ghost || ghost
 	u.setLocked(p, pathDown, reason)
-	u.log.Warn().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Bool("unanswered_writes", ghost).Err(reason).Msg("path lost")
+	// That the session is lost it has said itself, for all its units.
+	u.log.Debug().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Bool("unanswered_writes", ghost).Msg("path lost")
 }
 
 // diskChanged takes note of a new state of a disk. One that is being proven while its
@@ -188,7 +192,7 @@ func (u *Unit) diskChanged(d *Disk) {
 	case d.state == DiskReady:
 		p.port = scsi.TargetPortOf(d.info.Load().Designators)
 		u.setLocked(p, pathUp, nil)
-		u.log.Info().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Msg("path back")
+		u.log.Debug().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Msg("path back")
 	case !d.state.usable() && p.state == pathUp:
 		u.setLocked(p, pathDown, d.reason)
 		u.log.Error().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Err(d.reason).Msg("path taken out until it leads to the unit again")

@@ -106,6 +106,9 @@ func (w *statusWriter) portal(p status.Portal) {
 		alua = "  " + p.ALUA
 	}
 	w.line(2, "portal %s%s  %s%s", p.Address, group, w.paint.state(p.State), alua)
+	if p.Reason != "" {
+		w.line(3, "reason: %s", plain.Text(p.Reason))
+	}
 }
 
 func (w *statusWriter) lun(l status.LUN) {

@@ -301,7 +301,7 @@ func newSite(sessions ...*fakeSession) *site {
 	s := &site{cfg: &config.Config{Path: "/etc/iscsifs/nas.toml"}, mount: newFakeMount(),
 		sessions: map[string]*fakeSession{}, refusals: map[string]error{}, logins: map[string]int{}}
 	for i, session := range sessions {
-		t := config.Target{IQN: session.target, Required: true, Portals: []config.Portal{{Host: "192.0.2.1", Port: 3260}}}
+		t := config.Target{IQN: session.target, Required: true, Portals: []config.Portal{{Host: "192.0.2.1", Port: 3260}}, Session: config.Session{Sessions: 1}}
 		if i > 0 {
 			t.Directory = "dir" + string(rune('0'+i))
 		}
@@ -324,7 +324,8 @@ func (s *site) tried(iqn string) int {
 	return s.logins[iqn]
 }
 
-func (s *site) login(_ context.Context, cfg initiator.Config) (session, error) {
+func (s *site) login(_ context.Context, cfgs []initiator.Config) (session, error) {
+	cfg := cfgs[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logins[cfg.TargetName]++

@@ -50,11 +50,14 @@ func (d *Daemon) reportTarget(t *target, held map[string][]status.Holder) status
 	}
 	s, luns := t.session, t.luns
 	t.mu.Unlock()
-	for _, p := range t.login.Portals {
-		r.Portals = append(r.Portals, status.Portal{Address: p, TPGT: -1, State: "not in use"})
+	for _, p := range t.paths {
+		r.Portals = append(r.Portals, status.Portal{Address: p.Portals[0], TPGT: -1, State: "not in use"})
 	}
 	if s != nil {
 		addSession(&r, s.Status())
+		if !addPaths(&r, s) {
+			addPortal(&r, s.Status())
+		}
 	}
 	for _, l := range luns {
 		r.LUNs = append(r.LUNs, d.reportLUN(l, held))
@@ -73,6 +76,10 @@ func addSession(r *status.Target, s initiator.SessionStatus) {
 		r.Negotiated[kv.Key] = kv.Value
 	}
 	r.Stats = stats(s.Stats)
+}
+
+// addPortal says which portal the only session of a target uses.
+func addPortal(r *status.Target, s initiator.SessionStatus) {
 	used := status.Portal{Address: s.Portal, TPGT: s.Params.TargetPortalGroupTag, State: s.State.String()}
 	for i := range r.Portals {
 		if r.Portals[i].Address == s.Portal {
@@ -117,6 +124,9 @@ func (l *lun) warnings() []string {
 	}
 	if f, ok := l.disk.(interface{ FlushUnsupported() bool }); ok && f.FlushUnsupported() {
 		list = append(list, "the target knows no SYNCHRONIZE CACHE: that its writes are durable is its word")
+	}
+	if several, ok := l.opened.(interface{ Refusals() []string }); ok {
+		list = append(list, several.Refusals()...)
 	}
 	if l.first != nil {
 		list = append(list, "the same logical unit as "+l.first.path()+", to which its name is a link")

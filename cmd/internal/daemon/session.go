@@ -9,7 +9,7 @@ import (
 )
 
 // session is what the daemon needs of an [initiator.Session], which survives the
-// loss of its connection by itself.
+// loss of its connection by itself, or of [initiator.Paths].
 type session interface {
 	LUNs(ctx context.Context) ([]scsi.LUN, error)
 	OpenDisk(ctx context.Context, lun scsi.LUN) (disk, error)
@@ -17,7 +17,7 @@ type session interface {
 	Status() initiator.SessionStatus
 }
 
-// disk is what the daemon needs of an [initiator.Disk].
+// disk is what the daemon needs of an [initiator.Disk] or [initiator.Unit].
 type disk interface {
 	cache.Device
 	Info() initiator.DiskInfo
@@ -27,10 +27,11 @@ type disk interface {
 	Close() error
 }
 
-// loginFunc opens a session.
-type loginFunc func(ctx context.Context, cfg initiator.Config) (session, error)
+// loginFunc opens the sessions of a target, one for each configuration, and returns
+// them as one.
+type loginFunc func(ctx context.Context, cfgs []initiator.Config) (session, error)
 
-// login is the loginFunc of the real initiator.
+// login opens a single session.
 func login(ctx context.Context, cfg initiator.Config) (session, error) {
 	s, err := initiator.Login(ctx, cfg)
 	if err != nil {

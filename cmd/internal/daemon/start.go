@@ -19,7 +19,7 @@ const maxLogins = 16
 // behind; of several targets that failed the error names all, in file order.
 // After success the caller runs [Daemon.Serve].
 func Start(ctx context.Context, opts Options) (*Daemon, error) {
-	return start(ctx, opts, login, mountFiles)
+	return start(ctx, opts, loginAll, mountFiles)
 }
 
 func start(ctx context.Context, opts Options, open loginFunc, mountTree mountFunc) (_ *Daemon, err error) {
@@ -68,7 +68,7 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 		cfg.ReadOnly = cfg.ReadOnly || opts.ReadOnly
 		t := &target{
 			cfg:   cfg,
-			login: sessionConfig(&opts, &cfg),
+			paths: pathConfigs(&opts, &cfg),
 			open:  open,
 			slots: slots,
 			log:   opts.Logger.With().Str("target", cfg.IQN).Logger(),
@@ -76,7 +76,9 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 			scans: make(chan struct{}, 1),
 			since: time.Now(),
 		}
-		t.login.OnEvent, t.login.AcceptShrink = t.news.tell, t.acceptsShrink
+		for i := range t.paths {
+			t.paths[i].OnEvent, t.paths[i].AcceptShrink = t.news.tell, t.acceptsShrink
+		}
 		d.targets = append(d.targets, t)
 	}
 	return d
@@ -181,11 +183,13 @@ func (d *Daemon) lock(ctx context.Context) error {
 		return err
 	}
 	for _, t := range d.targets {
-		err := d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
-			return guard.Nexus(ctx, d.opts.InitiatorName, t.login.ISID, t.cfg.IQN, use)
-		}))
-		if err != nil {
-			return err
+		for _, path := range t.paths {
+			err := d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
+				return guard.Nexus(ctx, d.opts.InitiatorName, path.ISID, t.cfg.IQN, use)
+			}))
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -53,11 +53,11 @@ const (
 	longPause  = 30 * time.Second
 )
 
-// target is one target of the configuration and the owner of its session. It
+// target is one target of the configuration and the owner of its sessions. It
 // has no goroutine of its own: who calls connect or keepTrying lends one.
 type target struct {
 	cfg   config.Target
-	login initiator.Config // what each of its logins is made of
+	paths []initiator.Config // what its logins are made of, one for each path
 	open  loginFunc
 	slots chan struct{} // a token for each attempt under way, of all targets
 	log   zerolog.Logger
@@ -111,7 +111,7 @@ func (t *target) connect(ctx context.Context) (*connection, error) {
 }
 
 func (t *target) attempt(ctx context.Context) (*connection, error) {
-	s, err := t.open(ctx, t.login)
+	s, err := t.open(ctx, t.paths)
 	if err != nil {
 		return nil, Classify(err)
 	}

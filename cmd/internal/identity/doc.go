@@ -22,9 +22,8 @@
 // session. That two mounts have the same hash is as likely as 2^-24 and caught by
 // the lock on the nexus (package guard).
 //
-// Sessions of one mount to different portal groups of a target have the same index,
-// hence the same ISID: the conservative reuse that section 4.4.3 asks for, so that
-// the target sees one SCSI initiator port, to which a persistent reservation
-// belongs. Sessions to one portal group have different indices, as section 4.4.3
-// wants ("ISID RULE").
+// All sessions of one mount with a target have different indices, so that those with
+// one portal group do, as section 4.4.3 wants ("ISID RULE"): to which group a portal
+// belongs is known only after the login. A path has the same index after a restart:
+// persistent reservations belong to it.
 package identity

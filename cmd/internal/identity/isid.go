@@ -13,16 +13,16 @@ import (
 // (RFC 7143, section 11.12.5).
 const typeRandom = 0x80
 
-// MaxSessions is how many sessions a mount may have with one portal group: the
-// qualifiers below those of probes.
+// MaxSessions is how many sessions a mount may have with one target: the qualifiers
+// below those of probes.
 const MaxSessions = probeQualifier
 
 // probeQualifier is the first D field of probes.
 const probeQualifier = 0x8000
 
 // SessionISID returns the ISID of a mount's session with a target: always the same
-// for the same names, which differ by more than case. index counts the sessions with
-// one portal group from 0 and is below MaxSessions, else SessionISID panics.
+// for the same names, which differ by more than case. index is that of the session
+// among the mount's with the target, from 0 and below MaxSessions, else SessionISID panics.
 func SessionISID(initiator, target, mountpoint string, index int) [6]byte {
 	if index < 0 || index >= MaxSessions {
 		panic("identity: session index out of range")

@@ -45,7 +45,8 @@ type Portal struct {
 	Address string `json:"address"` // ip:port, or as configured while not resolved
 	TPGT    int    `json:"tpgt"`    // target portal group tag; -1 while not known
 	State   string `json:"state"`
-	ALUA    string `json:"alua"` // asymmetric access state; "" while not known
+	ALUA    string `json:"alua"`   // asymmetric access state, of all its LUNs; "" while not known
+	Reason  string `json:"reason"` // why the path is not logged in; "" where it is
 }
 
 // LUN is one logical unit and its file.

@@ -44,7 +44,7 @@ func TestPromisedNames(t *testing.T) {
 		{Report{}, "version mounts"},
 		{Mount{}, "mountpoint config pid state log targets"},
 		{Target{}, "iqn directory state since reason reconnects next_attempt portals negotiated stats luns"},
-		{Portal{}, "address tpgt state alua"},
+		{Portal{}, "address tpgt state alua reason"},
 		{LUN{}, "lun path size block_size vendor product revision serial id read_only thin dirty_bytes held_bytes " +
 			"in_flight cache_hits cache_misses read_bytes written_bytes holders"},
 		{Stats{}, "txdata_octets rxdata_octets noptx_pdus scsicmd_pdus tmfcmd_pdus login_pdus text_pdus dataout_pdus logout_pdus " +
