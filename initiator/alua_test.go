@@ -39,7 +39,7 @@ func TestBestStateIsUsed(t *testing.T) {
 	if n := l.byPortal(target.OpRead10); n[1] != 0 || n[2] != 5 || n[3] != 5 {
 		t.Errorf("reads by portal group: %v", n)
 	}
-	if st := l.m.Paths(); st[0].Access[0] != scsi.ActiveNonOptimized || st[1].Access[0] != scsi.ActiveOptimized {
+	if st := l.m.PathStatus(); st[0].Access[0] != scsi.ActiveNonOptimized || st[1].Access[0] != scsi.ActiveOptimized {
 		t.Errorf("paths: %+v", st)
 	}
 	// The optimized ones fail: the other is better than none.

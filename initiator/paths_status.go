@@ -35,8 +35,8 @@ type PathStatus struct {
 	Access []scsi.AccessState
 }
 
-// Paths tells how each path does, in the order of the configuration.
-func (m *Paths) Paths() []PathStatus {
+// PathStatus tells how each path does, in the order of the configuration.
+func (m *Paths) PathStatus() []PathStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := make([]PathStatus, len(m.routes))

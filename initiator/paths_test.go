@@ -462,7 +462,7 @@ func TestLatePath(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.login()
-	if st := l.m.Paths(); !st[0].LoggedIn || st[1].LoggedIn || st[1].Reason == nil || st[0].Tag != 1 || st[1].Tag != -1 {
+	if st := l.m.PathStatus(); !st[0].LoggedIn || st[1].LoggedIn || st[1].Reason == nil || st[0].Tag != 1 || st[1].Tag != -1 {
 		t.Errorf("paths: %+v", st)
 	}
 	l.write(pattern(1, 512), 0)
@@ -470,7 +470,7 @@ func TestLatePath(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.awaitPaths(2)
-	if st := l.m.Paths(); !st[1].LoggedIn || st[1].Tag != 2 || len(st[1].Access) != 1 || st[1].Access[0] != scsi.ActiveOptimized {
+	if st := l.m.PathStatus(); !st[1].LoggedIn || st[1].Tag != 2 || len(st[1].Access) != 1 || st[1].Access[0] != scsi.ActiveOptimized {
 		t.Errorf("paths: %+v", st)
 	}
 	for range 4 {

@@ -130,7 +130,7 @@ func (u *Unit) reviewLocked() {
 		usable = usable || p.usable()
 		haunted = haunted || p.ghost
 	}
-	if !usable && u.deadSince.IsZero() {
+	if !usable && u.deadSince.IsZero() && !u.isClosed() {
 		u.log.Warn().Msg("no path is left: accesses wait for one")
 	}
 	u.deadSince = since(u.deadSince, !usable)

@@ -10,6 +10,7 @@ import (
 // config is what a test has to say about its mount; the rest is the default.
 type config struct {
 	portal string
+	others []string // further portals
 	iqn    string
 	in     tgt.Account // CHAP; empty: none
 	out    tgt.Account // mutual CHAP; empty: one-way
@@ -36,7 +37,8 @@ func (c config) toml(logFile string) string {
 	if c.tables != "" {
 		fmt.Fprintf(&b, "%s\n\n", c.tables)
 	}
-	fmt.Fprintf(&b, "[[target]]\nportals = [%q]\niqn = %q\n%s\n", c.portal, c.iqn, c.target)
+	portals := strings.ReplaceAll(fmt.Sprintf("%q", append([]string{c.portal}, c.others...)), " ", ", ")
+	fmt.Fprintf(&b, "[[target]]\nportals = %s\niqn = %q\n%s\n", portals, c.iqn, c.target)
 	if c.in != (tgt.Account{}) {
 		fmt.Fprintf(&b, "[target.chap]\nusername = %q\npassword = %q\n", c.in.User, c.in.Password)
 	}

@@ -20,8 +20,8 @@ type targetJSON struct {
 	Since                         time.Time
 	Reconnects                    int
 	Portals                       []struct {
-		Address, State string
-		TPGT           int
+		Address, State, ALUA, Reason string
+		TPGT                         int
 	}
 	Negotiated map[string]any
 	LUNs       []lunJSON

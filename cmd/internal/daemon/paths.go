@@ -78,12 +78,12 @@ func (d unitDisk) Refusals() (list []string) {
 
 // addPaths says how each path does, where there are several.
 func addPaths(r *status.Target, s session) bool {
-	several, ok := s.(interface{ Paths() []initiator.PathStatus })
+	several, ok := s.(interface{ PathStatus() []initiator.PathStatus })
 	if !ok {
 		return false
 	}
 	r.Portals = nil
-	for _, p := range several.Paths() {
+	for _, p := range several.PathStatus() {
 		address := p.Portal
 		if address == "" {
 			address = p.Address

@@ -64,7 +64,7 @@ type manyPaths struct {
 	paths []initiator.PathStatus
 }
 
-func (m manyPaths) Paths() []initiator.PathStatus { return m.paths }
+func (m manyPaths) PathStatus() []initiator.PathStatus { return m.paths }
 
 // TestReportPaths: status names every path with its group, state and access state.
 func TestReportPaths(t *testing.T) {

@@ -1,0 +1,204 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/iscsifs/iscsifs/integration/target"
+)
+
+// pathWait bounds the wait for a path to come back: logins are tried after growing
+// pauses.
+const pathWait = 30 * time.Second
+
+// steady is a verified load whose every access is one of the target, spread over
+// some ten seconds.
+var steady = fioJob{"--ioengine=libaio", "--iodepth=8", "--direct=1", "--rw=randwrite", "--bsrange=4k-64k",
+	"--verify=crc32c", "--verify_fatal=1", "--size=8m", "--offset_increment=8m", "--numjobs=2", "--rate=800k"}
+
+// twoLines mounts LUN 1 of a tgt by two lines, without a cache that would hide how
+// long an access takes.
+func twoLines(t *testing.T, session string) (*host, *served, *mounted, [2]*line) {
+	t.Helper()
+	needTools(t, "fio")
+	h := newHost(t)
+	s := h.serve(nil, disk{size: 16 * mib})
+	lines := [2]*line{newLine(t, s.portal), newLine(t, s.portal)}
+	c := s.config()
+	c.portal, c.others = lines[0].address(), []string{lines[1].address()}
+	c.tables = "[cache]\nmode = \"none\"\n[session]\n" + session
+	return h, s, h.mount(c), lines
+}
+
+// disturb does something to one line after the other until fio has done its work.
+// It mends a line when the initiator has given the connection up and tries another,
+// and goes on when the line carries data again.
+func disturb(h *host, m *mounted, lines [2]*line, how func(*line)) (result fioResult, times int) {
+	done := make(chan struct{})
+	var disturber sync.WaitGroup
+	disturber.Go(func() {
+		for ; ; times++ {
+			l := lines[times%2]
+			how(l)
+			awaitMore(done, &l.called, 1)
+			l.mend()
+			awaitMore(done, &l.passed, 256<<10)
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	result = h.fio(steady, m.lun(1))
+	close(done)
+	disturber.Wait()
+	return result, times
+}
+
+// TestPathsAreCut: one of two ways to the target after the other is cut under
+// load: no access fails, and all data is right, through the mount and on the
+// target.
+func TestPathsAreCut(t *testing.T) {
+	needRoot(t)
+	h, s, m, lines := twoLines(t, "")
+	result, times := disturb(h, m, lines, (*line).cut)
+	if times < 3 {
+		t.Errorf("only %d cuts", times)
+	}
+	slowest := time.Duration(result.Jobs[0].Write.Latency.Max).Round(time.Millisecond)
+	if slowest > 5*time.Second {
+		t.Errorf("the slowest write took %v", slowest)
+	}
+	t.Logf("%d cuts; the slowest write took %v", times, slowest)
+	m.umount()
+	h.fio(steady, s.backing[1], "--verify_only=1")
+}
+
+// TestPathsAreSilent: the same with a way that becomes silent, which only pings
+// tell.
+func TestPathsAreSilent(t *testing.T) {
+	needRoot(t)
+	h, s, m, lines := twoLines(t, "noop_interval = \"1s\"\nnoop_timeout = \"1s\"\n")
+	result, times := disturb(h, m, lines, (*line).silence)
+	slowest := time.Duration(result.Jobs[0].Write.Latency.Max).Round(time.Millisecond)
+	if times < 2 || slowest > 10*time.Second {
+		t.Errorf("silent %d times, the slowest write took %v", times, slowest)
+	}
+	t.Logf("silent %d times; the slowest write took %v, of which the pings take 2 s", times, slowest)
+	m.umount()
+	h.fio(steady, s.backing[1], "--verify_only=1")
+}
+
+// TestMountByOnePortal: a mount succeeds when one portal answers; the other joins
+// when it comes, and status tells of both.
+func TestMountByOnePortal(t *testing.T) {
+	needRoot(t)
+	h := newHost(t)
+	s := h.serve(nil, disk{size: smallDisk})
+	first, second := newLine(t, s.portal), newLine(t, s.portal)
+	second.cut()
+	c := s.config()
+	c.portal, c.others = first.address(), []string{second.address()}
+	m := h.mount(c)
+	portals := h.status(m.point).Mounts[0].Targets[0].Portals
+	if len(portals) != 2 || portals[0].State != "logged in" || portals[0].TPGT != 1 || portals[1].State == "logged in" ||
+		portals[1].Address != second.address() || portals[1].TPGT != -1 || portals[1].Reason == "" {
+		t.Errorf("portals while one is away: %+v", portals)
+	}
+	second.mend()
+	if !eventually(pathWait, func() bool {
+		p := h.status(m.point).Mounts[0].Targets[0].Portals
+		return p[1].State == "logged in" && p[1].TPGT == 1 && p[1].ALUA == "active/optimized"
+	}) {
+		t.Errorf("portals when both are there: %+v", h.status(m.point).Mounts[0].Targets[0].Portals)
+	}
+	first.cut()
+	model := newModel(t, m.lun(1))
+	model.scribble(20)
+	h.mustIscsifs("sync", m.point)
+	model.compare(m.lun(1))
+	first.mend()
+	m.umount()
+	model.compare(s.backing[1])
+}
+
+// TestSessionsPerPortal: `sessions` opens as many sessions with a portal, and all
+// are used.
+func TestSessionsPerPortal(t *testing.T) {
+	h := newHost(t)
+	s := h.script(target.NewMemoryLUN(8<<20, 512))
+	c := s.config("mode = \"none\"\n")
+	c.tables += "[session]\nsessions = 3\n"
+	m := h.mount(c)
+	if n := len(s.Sessions()); n != 3 {
+		t.Errorf("%d sessions", n)
+	}
+	before := len(s.Commands())
+	h.sh(`dd if="$1" of=/dev/null bs=4k count=300 iflag=direct status=none`, m.lun(0))
+	by := map[uint16]int{}
+	for _, command := range s.since(before) {
+		if isRead(command) {
+			by[command.TSIH]++
+		}
+	}
+	for tsih, n := range by {
+		if n < 50 {
+			t.Errorf("session %d had %d of 300 reads", tsih, n)
+		}
+	}
+	if len(by) != 3 {
+		t.Errorf("reads by session: %v", by)
+	}
+}
+
+// TestAccessStatesOfAMount: a mount uses the portal whose access state is the best,
+// follows a change, and status tells the states.
+func TestAccessStatesOfAMount(t *testing.T) {
+	needRoot(t)
+	needDevice(t, "/dev/fuse")
+	h := newHost(t)
+	running, err := target.New(target.Config{IQN: scriptedIQN, LUNs: []*target.LUN{target.NewMemoryLUN(8<<20, 512)}, Strict: true, TPGS: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scripted{Target: running}
+	t.Cleanup(func() { s.end(t) })
+	if err := s.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.AddPortal("127.0.0.1:0", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetAccessState(2, target.Standby)
+	c := s.config("mode = \"none\"\n")
+	c.others = []string{second.Addr()}
+	m := h.mount(c)
+	states := func(want ...string) {
+		t.Helper()
+		var got []string
+		if !eventually(pathWait, func() bool {
+			got = nil
+			for _, p := range h.status(m.point).Mounts[0].Targets[0].Portals {
+				got = append(got, fmt.Sprint(p.TPGT, " ", p.ALUA))
+			}
+			return strings.Join(got, ";") == strings.Join(want, ";")
+		}) {
+			t.Errorf("portals %q, want %q", got, want)
+		}
+	}
+	states("1 active/optimized", "2 standby")
+	copyAll := func() { h.sh(`dd if="$1" of=/dev/null bs=64k iflag=direct status=none`, m.lun(0)) }
+	copyAll()
+	s.SetAccessState(2, target.ActiveOptimized)
+	s.SetAccessState(1, target.Unavailable)
+	copyAll()
+	states("1 unavailable", "2 active/optimized")
+	if text := h.mustIscsifs("status", m.point); !strings.Contains(text, second.Addr()+",2  logged in  active/optimized") {
+		t.Errorf("status says\n%s", text)
+	}
+}
