@@ -44,7 +44,11 @@ func (s *Session) lastWordLocked(t *task, why error) error {
 	}
 	// A command that is never answered, or takes every connection down with it,
 	// must not go on for ever.
-	if limit := s.cfg.ReplacementTimeout; limit >= 0 && time.Since(t.vainSince) >= limit {
+	limit := s.cfg.ReplacementTimeout
+	if s.conn != nil {
+		limit = s.cfg.patience()
+	}
+	if limit >= 0 && time.Since(t.vainSince) >= limit {
 		return why
 	}
 	return nil

@@ -133,10 +133,7 @@ func (r *retries) allowed(ctx context.Context, verdict scsi.Disposition) bool {
 // patient tells whether there is time left: a target that is busy or starting
 // up is waited for as long as a lost one.
 func (r *retries) patient() bool {
-	limit := r.s.cfg.ReplacementTimeout
-	if r.s.cfg.path != "" {
-		limit = r.s.cfg.unitTimeout
-	}
+	limit := r.s.cfg.patience()
 	return limit < 0 || time.Since(r.began) < max(limit, r.s.cfg.CommandTimeout)
 }
 

@@ -93,6 +93,15 @@ type Config struct {
 	Logger zerolog.Logger
 }
 
+// patience is how long a target that answers, but does not do what it is asked, is
+// borne with; negative: for ever.
+func (c *Config) patience() time.Duration {
+	if c.path != "" {
+		return c.unitTimeout
+	}
+	return c.ReplacementTimeout
+}
+
 // withDefaults returns a copy with all defaults filled in.
 func (c Config) withDefaults() Config {
 	setDefault(&c.LoginTimeout, 15*time.Second)

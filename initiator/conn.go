@@ -95,7 +95,18 @@ func (c *conn) failLocked(err error) {
 	}
 	c.err = err
 	close(c.down)
+	c.forgetUnsent()
 	c.nc.Close()
+}
+
+// forgetUnsent keeps the kernel from delivering, after the close, what the target
+// has not taken yet: when a dead network heals within minutes, a write from then
+// would reach a session that the target never saw end, and overwrite what was
+// written since through another portal.
+func (c *conn) forgetUnsent() {
+	if tcp, ok := c.nc.(*net.TCPConn); ok && !c.loggedOut {
+		_ = tcp.SetLinger(0) // fails only on a socket that is gone
+	}
 }
 
 // wait returns when neither the connection's goroutines nor a writer touch the

@@ -83,7 +83,8 @@ func (d *Disk) changeLocked(to DiskState, reason *Error) {
 		return
 	}
 	if to == DiskAway && d.s.cfg.path != "" {
-		to = DiskLost // its commands have other paths to take
+		// Its commands have other paths to take.
+		to, reason = DiskLost, d.errorLocked(reason.Op, fmt.Errorf("%w: %w", ErrLUNLost, reason.Err))
 	}
 	d.state, d.reason = to, reason
 	if from != to {

@@ -56,6 +56,15 @@
 // asynchronous messages, the session asks for, takes over and then tells, see
 // [Event] and [Disk.Refresh].
 //
+// # Several paths
+//
+// [LoginPaths] opens several sessions with one target, by several portals or
+// several by one, and [Paths.OpenUnit] a logical unit that is reached by all of
+// them, a [Unit]. It uses the paths whose asymmetric access state (ALUA, SPC-4,
+// Section 5.15) is the best, leaves one at once that is lost, and takes it again
+// when it is back. Ghosts of a lost path's writes are laid by a reset through
+// another before anything else is written.
+//
 // # Errors
 //
 // All errors are of type [*Error]: what failed, at which target, portal and LUN,
@@ -70,6 +79,8 @@
 //	  conn ─────────── send.go, receive.go, dispatch.go, watchdog.go: one connection
 //	Disk ───────────── disk*.go, command.go: SCSI commands and their retries
 //	                   disk_state.go, disk_keep.go, disk_verify.go: is it still the same?
+//	Paths ──────────── paths*.go: the sessions with one target
+//	Unit ───────────── unit*.go, reissue.go: one logical unit by several disks
 //
 // The PDUs are in package pdu, the SCSI commands and their data in package scsi.
 package initiator

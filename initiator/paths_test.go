@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -299,8 +300,17 @@ func TestGhostOfALostPath(t *testing.T) {
 		}
 	}
 	l.awaitPaths(2)
+	for _, p := range l.portals { // while nothing is under way
+		p.CutConnections()
+		await(t, "the path to be lost", func() bool {
+			l.u.mu.Lock()
+			defer l.u.mu.Unlock()
+			return l.u.leftLocked() == 1
+		})
+		l.awaitPaths(2)
+	}
 	if n := l.resets(); n != 1 {
-		t.Errorf("%d LOGICAL UNIT RESETs; one is enough for the lost path, also when it is back", n)
+		t.Errorf("%d LOGICAL UNIT RESETs; one is enough for the lost path, also when it is back and lost again", n)
 	}
 	same(t, "a read", l.read(4096, 0), v2)
 }
@@ -544,6 +554,109 @@ func TestUnitBecomesForeign(t *testing.T) {
 	foreign.Remove()
 	l.portals[0].CutConnections()
 	l.awaitPaths(2)
+}
+
+// TestUnitGrows: a new capacity that one path has told of holds for all.
+func TestUnitGrows(t *testing.T) {
+	l := newPathsLab(t, 3)
+	if err := l.lun.SetSize(16 << 20); err != nil {
+		t.Fatal(err)
+	}
+	l.read(512, 0) // one path hears of it
+	await(t, "the new size", func() bool { return l.u.Size() == 16<<20 })
+	for i := range 6 {
+		l.write(pattern(uint64(i), 512), 15<<20)
+		l.holds(pattern(uint64(i), 512), 15<<20)
+	}
+}
+
+// TestUnitVanishes: a path on which the LUN is no more is left, and with none left
+// accesses wait, then fail; the unit's status tells, and it works when the LUN is
+// back.
+func TestUnitVanishes(t *testing.T) {
+	l := newPathsLab(t, 2, func(_ *target.Config, c *Config) { c.ReplacementTimeout = 500 * time.Millisecond })
+	absent := target.AnswerWith(target.CheckCondition(5, 0x25, 0))
+	gone := l.OnExecute(target.All(l.portals[0].At(), target.SCSI()), absent)
+	for range 4 {
+		l.write(pattern(1, 512), 0)
+	}
+	if st := l.u.Status(); st.State != DiskReady {
+		t.Errorf("status %+v with one path", st)
+	}
+	all := l.OnExecute(target.SCSI(), absent)
+	err := l.u.WritevAt(timeout(t), [][]byte{pattern(2, 512)}, 0)
+	if !errors.Is(err, ErrSessionLost) || !AwayTooLong(err) {
+		t.Errorf("error %v", err)
+	}
+	if st := l.u.Status(); st.State != DiskLost || st.Reason == nil {
+		t.Errorf("status %+v without a path", st)
+	}
+	gone.Remove()
+	all.Remove()
+	l.awaitPaths(2)
+	l.write(pattern(3, 512), 0)
+	l.holds(pattern(3, 512), 0)
+}
+
+// TestUnitCloses: what waits ends, and the LUN can be opened again.
+func TestUnitCloses(t *testing.T) {
+	l := newPathsLab(t, 2)
+	if _, err := l.m.OpenUnit(timeout(t), scsi.LUN{}); err == nil {
+		t.Error("the LUN was opened twice")
+	}
+	for _, p := range l.portals {
+		p.CutConnections()
+	}
+	gate := target.NewGate()
+	defer gate.Release()
+	logins := l.OnReceive(target.Opcode(pdu.OpLoginReq), target.Hold(gate))
+	w := l.startWrite(pattern(1, 512), 0)
+	if err := l.u.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := result(t, w); err != nil && !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	logins.Remove()
+	gate.Release()
+	u, err := l.m.OpenUnit(timeout(t), scsi.LUN{})
+	for deadline := time.Now().Add(soon); err != nil && time.Now().Before(deadline); u, err = l.m.OpenUnit(timeout(t), scsi.LUN{}) {
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.ReadvAt(timeout(t), [][]byte{make([]byte, 512)}, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOverdueOnOnePath: a command that makes no progress is aborted on its path
+// alone; where that takes a reset, the commands of the other paths go on too.
+func TestOverdueOnOnePath(t *testing.T) {
+	l := newPathsLab(t, 2, func(_ *target.Config, c *Config) { c.CommandTimeout = 300 * time.Millisecond })
+	l.OnReceive(target.All(l.portals[0].At(), func(e *target.Event) bool {
+		var r pdu.TaskMgmtRequest
+		return e.PDU.Header.Opcode() == pdu.OpTaskMgmtReq && r.Unmarshal(&e.PDU.Header) == nil && r.Function == pdu.AbortTask
+	}), target.Drop())
+	gate := target.NewGate()
+	defer gate.Release()
+	held := l.OnExecute(target.Between(1, 2, target.SCSI(target.OpWrite10)), target.Hold(gate))
+	var writes []<-chan error
+	for i := range 2 {
+		writes = append(writes, l.startWrite(pattern(uint64(i), 512), int64(i)*512))
+		if !held.Await(i+1, soon) {
+			t.Fatal("no write")
+		}
+	}
+	for i, w := range writes {
+		if err := result(t, w); err != nil {
+			t.Error(err)
+		}
+		l.holds(pattern(uint64(i), 512), int64(i)*512)
+	}
+	if done := l.Counters().TaskManagement; !slices.Contains(done, pdu.LogicalUnitReset) || !slices.Contains(done, pdu.AbortTaskSet) {
+		t.Errorf("task management functions %v; a reset is due, and the end of what it left on the other path", done)
+	}
 }
 
 // TestSyncAwaitsWrites: SYNCHRONIZE CACHE goes out when all writes that began

@@ -50,7 +50,7 @@ func (s *Session) underWay(lun scsi.LUN) (all []victim) {
 	defer s.mu.Unlock()
 	s.slots.all(func(t *task) {
 		if t.kind == kindCommand && t.lun == lun {
-			all = append(all, victim{t.lun, t.itt, t.cmdSN})
+			all = append(all, victim{lun: t.lun, itt: t.itt, cmdSN: t.cmdSN})
 		}
 	})
 	return all

@@ -100,7 +100,7 @@ func (w *watchdog) stuck(t *task, now time.Time) bool {
 		since = w.heard
 	}
 	if t.slow && now.Sub(w.heard) < t.timeout {
-		replacement := w.c.s.cfg.ReplacementTimeout
+		replacement := w.c.s.cfg.patience()
 		if replacement < 0 {
 			return false
 		}

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -192,6 +193,12 @@ func TestAccessStatesOfAMount(t *testing.T) {
 		}
 	}
 	states("1 active/optimized", "2 standby")
+	for _, portal := range []string{s.Addr(), second.Addr()} {
+		link := m.point + "/by-path/ip-" + portal + "-iscsi-" + scriptedIQN + "-lun-0"
+		if to, err := os.Readlink(link); err != nil || to != "../lun0" {
+			t.Errorf("%s leads to %q, %v", link, to, err)
+		}
+	}
 	copyAll := func() { h.sh(`dd if="$1" of=/dev/null bs=64k iflag=direct status=none`, m.lun(0)) }
 	copyAll()
 	s.SetAccessState(2, target.ActiveOptimized)

@@ -87,10 +87,13 @@ func (d *Daemon) linkID(l *lun) {
 	}
 }
 
-// linkPath gives the LUN its name in by-path, which leads to the unit's file.
+// linkPath gives the LUN its names in by-path, one for each portal, which lead to
+// the unit's file.
 func (d *Daemon) linkPath(l, file *lun) {
-	if name := pathName(l.portal, l.target.cfg.IQN, l.disk.Info()); name != "" {
-		d.linkOrWarn(l, byPath, name, file)
+	for _, portal := range l.portals() {
+		if name := pathName(portal, l.target.cfg.IQN, l.disk.Info()); name != "" {
+			d.linkOrWarn(l, byPath, name, file)
+		}
 	}
 }
 

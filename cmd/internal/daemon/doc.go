@@ -9,7 +9,7 @@
 //
 //	state.go    the states of the daemon and the one place that changes them
 //	start.go    from nothing to files, and back if that fails
-//	target.go   one target: its session and the attempts to get one
+//	target.go   one target: its session and the attempts to get one; paths.go, several
 //	disks.go    which LUNs of a target are wanted, and opening them
 //	attach.go   a disk becomes a volume and a file; names.go, its names
 //	flush.go    synchronize all volumes

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/identity"
@@ -76,6 +77,33 @@ func (d unitDisk) Refusals() (list []string) {
 	return list
 }
 
+// Portals are the addresses by which there are paths, each once: those in use and,
+// of paths that are not there yet, those of the configuration.
+func (d unitDisk) Portals() (list []string) {
+	for _, p := range d.paths.PathStatus() {
+		if address := portalOf(p); !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	return list
+}
+
+// portalOf is where a path leads, after redirects, once it is known.
+func portalOf(p initiator.PathStatus) string {
+	if p.Portal == "" {
+		return p.Address
+	}
+	return p.Portal
+}
+
+// portals are the addresses by which the LUN is reached.
+func (l *lun) portals() []string {
+	if several, ok := l.opened.(interface{ Portals() []string }); ok {
+		return several.Portals()
+	}
+	return []string{l.portal}
+}
+
 // addPaths says how each path does, where there are several.
 func addPaths(r *status.Target, s session) bool {
 	several, ok := s.(interface{ PathStatus() []initiator.PathStatus })
@@ -84,12 +112,8 @@ func addPaths(r *status.Target, s session) bool {
 	}
 	r.Portals = nil
 	for _, p := range several.PathStatus() {
-		address := p.Portal
-		if address == "" {
-			address = p.Address
-		}
 		r.Portals = append(r.Portals, status.Portal{
-			Address: address,
+			Address: portalOf(p),
 			TPGT:    p.Tag,
 			State:   p.State,
 			ALUA:    accessText(p.Access),
