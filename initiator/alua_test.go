@@ -137,27 +137,7 @@ func TestStatesUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	for w := range 6 {
-		all.Go(func() {
-			off := int64(w) * 4096
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				p := pattern(uint64(w*10000+i), 4096)
-				if err := l.u.WritevAt(context.Background(), [][]byte{p}, off); err != nil {
-					t.Errorf("write: %v", err)
-					return
-				}
-				got := make([]byte, len(p))
-				if err := l.u.ReadvAt(context.Background(), [][]byte{got}, off); err != nil {
-					t.Errorf("read: %v", err)
-					return
-				}
-				same(t, "a read", got, p)
-			}
-		})
+		all.Go(func() { l.writeAndRead(w, stop) })
 	}
 	states := []target.AccessState{target.Standby, target.ActiveOptimized, target.Transitioning, target.ActiveNonOptimized, target.Unavailable}
 	for i := range 40 {
