@@ -23,8 +23,8 @@ func TestPathsStorm(t *testing.T) {
 		defer turn.Unlock()
 		return dice.IntN(n)
 	}
-	for i, d := range []time.Duration{3 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond} {
-		odds := 4 << (2 * i)
+	for i, d := range []time.Duration{100 * time.Millisecond, 30 * time.Millisecond} {
+		odds := 4 << i
 		l.OnExecute(target.All(target.SCSI(target.OpWrite10), func(*target.Event) bool { return roll(odds) == 0 }), target.Delay(d))
 	}
 	stop := make(chan struct{})
@@ -39,7 +39,7 @@ func TestPathsStorm(t *testing.T) {
 			}
 		}
 	})
-	for range 25 {
+	for range 15 {
 		l.steady()
 		before := l.Counters().ByOpcode[target.OpWrite10]
 		switch roll(5) {
@@ -68,24 +68,36 @@ func (l *pathsLab) steady() {
 	}
 }
 
-// writeAndRead writes a block of its own again and again and reads it back.
+// writeAndRead writes blocks of its own, each twice in a row, and reads them back,
+// until stop; then all hold what was written last.
 func (l *pathsLab) writeAndRead(w int, stop <-chan struct{}) {
-	off, got := int64(w)*4096, make([]byte, 4096)
+	const blocks = 128
+	var last [blocks][]byte
+	at := func(i int) int64 { return int64(w*blocks+i) * 4096 }
 	for i := 0; ; i++ {
 		select {
 		case <-stop:
+			for i, p := range last {
+				if p != nil {
+					l.holds(p, at(i))
+				}
+			}
 			return
 		default:
 		}
-		p := pattern(uint64(w*10000+i), 4096)
-		if err := l.u.WritevAt(context.Background(), [][]byte{p}, off); err != nil {
-			l.t.Errorf("write: %v", err)
-			return
+		block := i % blocks
+		for again := range 2 {
+			last[block] = pattern(uint64(w*10000+2*i+again), 4096)
+			if err := l.u.WritevAt(context.Background(), [][]byte{last[block]}, at(block)); err != nil {
+				l.t.Errorf("write: %v", err)
+				return
+			}
 		}
-		if err := l.u.ReadvAt(context.Background(), [][]byte{got}, off); err != nil {
+		got := make([]byte, 4096)
+		if err := l.u.ReadvAt(context.Background(), [][]byte{got}, at(block)); err != nil {
 			l.t.Errorf("read: %v", err)
 			return
 		}
-		same(l.t, "a read", got, p)
+		same(l.t, "a read", got, last[block])
 	}
 }
