@@ -10,20 +10,22 @@ type CDB [16]byte
 
 // Operation codes (SPC-4, annex E.3; SBC-3, section 5.1).
 const (
-	opTestUnitReady      = 0x00
-	opInquiry            = 0x12
-	opModeSense6         = 0x1a
-	opReadCapacity10     = 0x25
-	opRead10             = 0x28
-	opWrite10            = 0x2a
-	opSynchronizeCache10 = 0x35
-	opModeSense10        = 0x5a
-	opRead16             = 0x88
-	opWrite16            = 0x8a
-	opSynchronizeCache16 = 0x91
-	opServiceActionIn16  = 0x9e
-	opReportLUNs         = 0xa0
-	opMaintenanceIn      = 0xa3
+	opTestUnitReady        = 0x00
+	opInquiry              = 0x12
+	opModeSense6           = 0x1a
+	opReadCapacity10       = 0x25
+	opRead10               = 0x28
+	opWrite10              = 0x2a
+	opSynchronizeCache10   = 0x35
+	opModeSense10          = 0x5a
+	opPersistentReserveIn  = 0x5e
+	opPersistentReserveOut = 0x5f
+	opRead16               = 0x88
+	opWrite16              = 0x8a
+	opSynchronizeCache16   = 0x91
+	opServiceActionIn16    = 0x9e
+	opReportLUNs           = 0xa0
+	opMaintenanceIn        = 0xa3
 )
 
 // saReadCapacity16 is the service action of READ CAPACITY (16) (SBC-3, section 5.16).
@@ -55,6 +57,10 @@ func (c CDB) String() string {
 		return "SYNCHRONIZE CACHE (10)"
 	case opModeSense10:
 		return "MODE SENSE (10)"
+	case opPersistentReserveIn:
+		return "PERSISTENT RESERVE IN"
+	case opPersistentReserveOut:
+		return "PERSISTENT RESERVE OUT"
 	case opRead16:
 		return "READ (16)"
 	case opWrite16:

@@ -32,6 +32,13 @@ func TestCDB(t *testing.T) {
 			CDB{0x35, 0, 1, 2, 3, 4, 0, 5, 6}},
 		{"SYNCHRONIZE CACHE (16)", SynchronizeCache16(0x0102030405060708, 0x090a0b0c),
 			CDB{0x91, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"PERSISTENT RESERVE IN", PersistentReserveIn(ReadKeys, 0x1234), CDB{0x5e, 0, 0, 0, 0, 0, 0, 0x12, 0x34}},
+		{"PERSISTENT RESERVE IN", PersistentReserveIn(ReadReservation, 24), CDB{0x5e, 1, 0, 0, 0, 0, 0, 0, 24}},
+		{"PERSISTENT RESERVE OUT", PersistentReserveOut(RegisterAndIgnore, 0), CDB{0x5f, 6, 0, 0, 0, 0, 0, 0, 24}},
+		{"PERSISTENT RESERVE OUT", PersistentReserveOut(Reserve, WriteExclusiveRegistrantsOnly),
+			CDB{0x5f, 1, 5, 0, 0, 0, 0, 0, 24}},
+		{"PERSISTENT RESERVE OUT", PersistentReserveOut(PreemptAndAbort, WriteExclusiveRegistrantsOnly),
+			CDB{0x5f, 5, 5, 0, 0, 0, 0, 0, 24}},
 		{"unknown(0x42)", CDB{0x42}, CDB{0x42}},
 		{"unknown(0x9e)", CDB{0x9e, 0x12}, CDB{0x9e, 0x12}},
 	}
