@@ -132,7 +132,9 @@ func TestQemuCopies(t *testing.T) {
 // ALL.WriteSame10: its UnmapUntilEnd wants zeroes where it wrote 0xFF with UNMAP.
 func TestLibiscsiSuites(t *testing.T) {
 	target := start(t, Config{LUNs: []*LUN{NewMemoryLUN(64<<20, 512, Thin(), WriteCache())}})
-	for _, suite := range []string{"ALL.GetLBAStatus", "ALL.Inquiry", "ALL.Mandatory", "ALL.ModeSense6", "ALL.Read6", "ALL.Read10",
+	for _, suite := range []string{"ALL.GetLBAStatus", "ALL.Inquiry", "ALL.Mandatory", "ALL.ModeSense6",
+		"ALL.PrinReadKeys", "ALL.PrinServiceactionRange", "ALL.PrinReportCapabilities", "ALL.ProutRegister", "ALL.ProutReserve", "ALL.ProutClear",
+		"ALL.ProutPreempt", "ALL.Read6", "ALL.Read10",
 		"ALL.Read12", "ALL.Read16", "ALL.ReadCapacity10", "ALL.ReadCapacity16", "ALL.ReadOnly", "ALL.TestUnitReady", "ALL.Unmap",
 		"ALL.Write16", "ALL.WriteSame16", "iSCSI.iSCSIResiduals", "iSCSI.iSCSITMF"} {
 		t.Run(suite, func(t *testing.T) {

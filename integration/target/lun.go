@@ -16,8 +16,9 @@ type LUN struct {
 	mu     sync.Mutex
 	medium *volatile
 	// Pending unit attentions of each I_T nexus, oldest first.
-	nexuses map[*session][]asc
-	tasks   map[*task]struct{} // ready but held before their execution
+	nexuses      map[*session][]asc
+	tasks        map[*task]struct{} // ready but held before their execution
+	reservations reservations
 }
 
 // LUNAttributes are what a LUN says about itself. They are set by options and
@@ -36,6 +37,10 @@ type LUNAttributes struct {
 	Form                              AddressForm
 	NoCachingPage                     bool
 	NoSynchronize                     bool // SYNCHRONIZE CACHE is not supported
+	NoReservations                    bool // PERSISTENT RESERVE IN and OUT are not supported
+	NoRegistrantsOnly                 bool // reservations of the types 1h and 3h only
+	NoPowerLoss                       bool // APTPL is refused
+	NoPreemptAndAbort                 bool // PREEMPT AND ABORT is refused
 }
 
 // BlockLimits are the fields of VPD page B0h (SBC-3, Section 6.5.3), in blocks
@@ -73,8 +78,9 @@ func newLUN(b backing, blockSize int, options []Option) *LUN {
 			Revision:  "1",
 			Limits:    BlockLimits{MaxTransfer: uint32(maxTransfer / 4 / blockSize)},
 		},
-		nexuses: map[*session][]asc{},
-		tasks:   map[*task]struct{}{},
+		nexuses:      map[*session][]asc{},
+		tasks:        map[*task]struct{}{},
+		reservations: reservations{keys: map[nexus]uint64{}},
 	}
 	for _, o := range options {
 		o(l)
@@ -151,11 +157,13 @@ func (l *LUN) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // PowerCut throws away what was written and not synchronized, if the LUN has a
-// write cache, and queues the unit attention 29/01 for every I_T nexus.
+// write cache, and reservations that were not made to persist (APTPL), and queues
+// the unit attention 29/01 for every I_T nexus.
 func (l *LUN) PowerCut() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.alarm(ascPowerOn)
+	l.reservations.powerLost()
 	return l.medium.lose()
 }
 

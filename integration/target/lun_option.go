@@ -52,5 +52,17 @@ func Addressing(f AddressForm) Option { return func(l *LUN) { l.Form = f } }
 // WithoutCachingPage leaves the caching page out of MODE SENSE.
 func WithoutCachingPage() Option { return func(l *LUN) { l.NoCachingPage = true } }
 
+// WithoutReservations makes PERSISTENT RESERVE IN and OUT unknown commands.
+func WithoutReservations() Option { return func(l *LUN) { l.NoReservations = true } }
+
+// WithoutRegistrantsOnly leaves the reservation types 5h to 8h out.
+func WithoutRegistrantsOnly() Option { return func(l *LUN) { l.NoRegistrantsOnly = true } }
+
+// WithoutAPTPL refuses reservations that survive a loss of power.
+func WithoutAPTPL() Option { return func(l *LUN) { l.NoPowerLoss = true } }
+
+// WithoutPreemptAndAbort refuses PREEMPT AND ABORT.
+func WithoutPreemptAndAbort() Option { return func(l *LUN) { l.NoPreemptAndAbort = true } }
+
 // WithoutSynchronize makes SYNCHRONIZE CACHE an unknown command.
 func WithoutSynchronize() Option { return func(l *LUN) { l.NoSynchronize = true } }

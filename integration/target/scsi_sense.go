@@ -4,9 +4,10 @@ import "github.com/iscsifs/iscsifs/initiator/pdu"
 
 // SCSI status codes (SAM-5, Section 5.3.1).
 const (
-	statusGood           = 0x00
-	statusCheckCondition = 0x02
-	statusTaskAborted    = 0x40
+	statusGood                = 0x00
+	statusCheckCondition      = 0x02
+	statusReservationConflict = 0x18
+	statusTaskAborted         = 0x40
 )
 
 // Sense keys (SPC-4, Section 4.5.6).
@@ -25,30 +26,34 @@ const (
 type asc struct{ code, qualifier byte }
 
 var (
-	ascNone               = asc{0x00, 0x00}
-	ascTransition         = asc{0x04, 0x0a}
-	ascStandby            = asc{0x04, 0x0b}
-	ascUnavailable        = asc{0x04, 0x0c}
-	ascOffline            = asc{0x04, 0x12}
-	ascWriteError         = asc{0x0c, 0x00}
-	ascReadError          = asc{0x11, 0x00}
-	ascParameterLength    = asc{0x1a, 0x00}
-	ascMiscompare         = asc{0x1d, 0x00}
-	ascInvalidOpcode      = asc{0x20, 0x00}
-	ascOutOfRange         = asc{0x21, 0x00}
-	ascInvalidField       = asc{0x24, 0x00}
-	ascNoLUN              = asc{0x25, 0x00}
-	ascInvalidParameter   = asc{0x26, 0x00}
-	ascWriteProtected     = asc{0x27, 0x00}
-	ascReset              = asc{0x29, 0x00}
-	ascPowerOn            = asc{0x29, 0x01}
-	ascModeChanged        = asc{0x2a, 0x01}
-	ascAccessStateChanged = asc{0x2a, 0x06}
-	ascTransitionFailed   = asc{0x2a, 0x07}
-	ascCapacityChanged    = asc{0x2a, 0x09}
-	ascInquiryChanged     = asc{0x3f, 0x03}
-	ascLUNsChanged        = asc{0x3f, 0x0e}
-	ascProtocolServiceCRC = asc{0x47, 0x05}
+	ascNone                   = asc{0x00, 0x00}
+	ascTransition             = asc{0x04, 0x0a}
+	ascStandby                = asc{0x04, 0x0b}
+	ascUnavailable            = asc{0x04, 0x0c}
+	ascOffline                = asc{0x04, 0x12}
+	ascWriteError             = asc{0x0c, 0x00}
+	ascReadError              = asc{0x11, 0x00}
+	ascParameterLength        = asc{0x1a, 0x00}
+	ascMiscompare             = asc{0x1d, 0x00}
+	ascInvalidOpcode          = asc{0x20, 0x00}
+	ascOutOfRange             = asc{0x21, 0x00}
+	ascInvalidField           = asc{0x24, 0x00}
+	ascNoLUN                  = asc{0x25, 0x00}
+	ascInvalidParameter       = asc{0x26, 0x00}
+	ascInvalidRelease         = asc{0x26, 0x04}
+	ascWriteProtected         = asc{0x27, 0x00}
+	ascReset                  = asc{0x29, 0x00}
+	ascPowerOn                = asc{0x29, 0x01}
+	ascModeChanged            = asc{0x2a, 0x01}
+	ascReservationsPreempted  = asc{0x2a, 0x03}
+	ascReservationsReleased   = asc{0x2a, 0x04}
+	ascRegistrationsPreempted = asc{0x2a, 0x05}
+	ascAccessStateChanged     = asc{0x2a, 0x06}
+	ascTransitionFailed       = asc{0x2a, 0x07}
+	ascCapacityChanged        = asc{0x2a, 0x09}
+	ascInquiryChanged         = asc{0x3f, 0x03}
+	ascLUNsChanged            = asc{0x3f, 0x0e}
+	ascProtocolServiceCRC     = asc{0x47, 0x05}
 )
 
 // result is how a command ends.

@@ -170,6 +170,9 @@ func (k *task) check() *result {
 	if r := k.checkAccess(); r != nil {
 		return r
 	}
+	if k.lun.reservedFrom(k.s, k.op, k.cdb) {
+		return conflict()
+	}
 	if k.op.check != nil {
 		return k.op.check(k.cdb, k.lun)
 	}
