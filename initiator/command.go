@@ -55,6 +55,9 @@ func (s *Session) finish(ctx context.Context, t *task) error {
 		if verdict == scsi.NoLogicalUnit && t.disk != nil {
 			verdict = s.removed(t)
 		}
+		if verdict == scsi.ReservedByOther && t.disk != nil && !t.once {
+			return s.commandError(t, t.disk.conflicted())
+		}
 		if !r.allowed(ctx, verdict) {
 			return s.commandError(t, nil)
 		}

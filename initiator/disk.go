@@ -23,6 +23,7 @@ type Disk struct {
 	epoch atomic.Uint64
 	flush atomic.Int32          // a flushForm
 	gone  atomic.Pointer[Error] // why commands fail at once; changed with the state
+	hold  atomic.Pointer[hold]  // on a persistent reservation; nil: none was taken
 	// asking is the right to ask the logical unit what it is.
 	asking chan struct{}
 

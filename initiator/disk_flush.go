@@ -29,6 +29,9 @@ func (d *Disk) Sync(ctx context.Context) error {
 	if gone := d.gone.Load(); gone != nil {
 		return gone
 	}
+	if lost := d.lostHold(); lost != nil {
+		return lost
+	}
 	for {
 		form := flushForm(d.flush.Load())
 		if form == flushNone {

@@ -111,6 +111,9 @@ func (x *transfer) check(off int64, n int) error {
 	if gone := d.gone.Load(); gone != nil {
 		return gone
 	}
+	if lost := d.lostHold(); lost != nil && x.write {
+		return lost
+	}
 	block := int64(d.BlockSize())
 	if off < 0 || off%block != 0 || int64(n)%block != 0 || off > d.Size()-int64(n) {
 		return d.error(x.op(), fmt.Errorf("%w: %d bytes at %d of %d, blocks of %d", ErrOutOfRange, n, off, d.Size(), block))

@@ -89,7 +89,7 @@ func (d *Disk) ask(ctx context.Context, accept bool) (*DiskInfo, error) {
 		return nil, p.error("verify", fmt.Errorf("%w: from %d to %d blocks of %d bytes",
 			ErrShrunk, was.Capacity.Blocks, now.Capacity.Blocks, now.Capacity.BlockSize))
 	}
-	return now, nil
+	return now, d.verifyHold(ctx, &p, now)
 }
 
 func (d *Disk) acceptsShrink(was, now *DiskInfo) bool {

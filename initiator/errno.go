@@ -24,6 +24,8 @@ func (e *Error) Errno() syscall.Errno {
 		if no, ok := errnos[scsi.Classify(e.Status, e.Sense)]; ok {
 			return no
 		}
+	case errors.Is(e.Err, ErrReservationLost), errors.As(e.Err, new(*ReservedError)):
+		return syscall.EBADE
 	case errors.Is(e.Err, ErrOutOfRange):
 		return syscall.EINVAL
 	}

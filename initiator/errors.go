@@ -58,6 +58,11 @@ var (
 	// ErrShrunk: the LUN has a smaller capacity than before, which nobody has
 	// accepted.
 	ErrShrunk = errors.New("the LUN has become smaller")
+	// ErrNoReservations: the target cannot do what Disk.Reserve asks for.
+	ErrNoReservations = errors.New("the target does not support the persistent reservation that is needed")
+	// ErrReservationLost: the persistent reservation that Disk.Reserve took is
+	// not this host's any more; nothing is written until it is called again.
+	ErrReservationLost = errors.New("the persistent reservation is lost")
 )
 
 // AwayTooLong tells whether a command failed because its session, or its LUN, did

@@ -74,6 +74,9 @@ func (s *Session) refusalLocked(t *task) error {
 	if gone := t.disk.gone.Load(); gone != nil {
 		return gone
 	}
+	if lost := t.disk.lostHold(); lost != nil && t.guarded() {
+		return lost
+	}
 	return nil
 }
 
