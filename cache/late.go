@@ -1,12 +1,12 @@
 package cache
 
-// WriteLate lets data go to the disk again that was held back because the disk
-// was away for too long, see VolumeOptions.HoldLate.
+// WriteLate lets data go to the disk again, at once, that was held back because
+// the disk was away for too long, see VolumeOptions.HoldLate, or that failed.
 func (v *Volume) WriteLate() {
 	c := v.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v.late && !v.ended {
+	if !v.ended {
 		v.late = false
 		v.back.retryAt = 0
 		v.back.kick(v)

@@ -134,8 +134,9 @@ func (v *Volume) awaitRoom(ctx context.Context, n int) error {
 			return nil
 		}
 	}
+	var refusal error
 	err := v.room.wait(ctx, &v.cache.mu, func() (bool, time.Duration) {
-		if v.ended {
+		if refusal = v.refusal(); v.ended || refusal != nil {
 			return true, 0
 		}
 		ok, again := v.roomFor(n)
@@ -146,6 +147,9 @@ func (v *Volume) awaitRoom(ctx context.Context, n int) error {
 	})
 	if err == nil && v.ended {
 		err = ErrClosed
+	}
+	if err == nil {
+		err = refusal
 	}
 	return err
 }

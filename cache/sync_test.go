@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,5 +264,52 @@ func TestSyncOfWhatIsOverwritten(t *testing.T) {
 			t.Errorf("%v after %d synchronizations, unsynced %v", err, disk.syncs.Load(), v.Unsynced())
 		}
 		close(step)
+	})
+}
+
+// TestRefused: what may not be written is refused, also where a writer waits for
+// room, and what is dirty stays until the disk takes it.
+func TestRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 1<<15)
+		var refuse atomic.Pointer[error]
+		fault := errFault
+		disk.onWrite = func(context.Context, int64, int) error { return errFault }
+		v := open(t, disk, VolumeOptions{DirtyLimit: 1 << 20, Refuse: func() error {
+			if err := refuse.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}})
+		mustWrite(t, v)
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := v.WriteAt(t.Context(), make([]byte, 4<<20), 0)
+			waiting <- err
+		}()
+		time.Sleep(time.Minute)
+		refuse.Store(&fault)
+		if err := <-waiting; err != errFault {
+			t.Errorf("a writer that waits for room: %v", err)
+		}
+		if _, err := v.WriteAt(t.Context(), []byte{1}, 0); err != errFault {
+			t.Errorf("a new writer: %v", err)
+		}
+		dirty := v.Stats().DirtyBytes
+		if time.Sleep(time.Minute); dirty == 0 || v.Stats().DirtyBytes != dirty {
+			t.Errorf("%d bytes dirty, then %d", dirty, v.Stats().DirtyBytes)
+		}
+		disk.onWrite = nil
+		refuse.Store(nil)
+		v.WriteLate()
+		synctest.Wait()
+		time.Sleep(20 * time.Millisecond)
+		if left := v.Stats().DirtyBytes; left >= dirty {
+			t.Errorf("%d bytes dirty after WriteLate, %d before", left, dirty)
+		}
+		mustWrite(t, v)
+		if err := v.Sync(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -41,6 +41,10 @@ type VolumeOptions struct {
 	// disk was away for so long that another host may own it by now. What is
 	// dirty then is held back until Volume.WriteLate.
 	HoldLate func(error) bool
+	// Refuse, when not nil, tells why the disk may not be written at present, nil
+	// that it may. New writes end with its error; what is dirty stays so. It is
+	// not to wait.
+	Refuse func() error
 	// Identity is a hash of the logical unit's designator (VPD page 83h). It
 	// tells who takes the memory over which disk a frame belongs to.
 	Identity uint64

@@ -39,6 +39,9 @@ func (v *Volume) write(ctx context.Context, p []byte, off int64) error {
 	if v.closed.Load() {
 		return ErrClosed
 	}
+	if err := v.refusal(); err != nil {
+		return err
+	}
 	v.stats.inFlight.Add(1)
 	defer v.stats.inFlight.Add(-1)
 	for rest, at := p, off; len(rest) > 0; {
@@ -52,6 +55,14 @@ func (v *Volume) write(ctx context.Context, p []byte, off int64) error {
 	v.stats.writes.Add(1)
 	v.stats.writtenBytes.Add(uint64(len(p)))
 	return nil
+}
+
+// refusal is why nothing may be written at present.
+func (v *Volume) refusal() error {
+	if v.opts.Refuse == nil {
+		return nil
+	}
+	return v.opts.Refuse()
 }
 
 // writer is a write of at most maxPiece bytes under way. Whole blocks are copied

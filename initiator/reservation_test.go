@@ -433,6 +433,21 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
+// TestDeadPath: a path that is gone leaves its registration behind; the release
+// takes that away too.
+func TestDeadPath(t *testing.T) {
+	l := reservedLab(t)
+	second := l.other("", 1)
+	l.reserve(second, ourKey, 0)
+	second.s.Close()
+	if err := l.disk.Release(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	if r := l.lun.Reservation(); r.Type != 0 || len(r.Keys) != 0 {
+		t.Errorf("left at the target: %+v", r)
+	}
+}
+
 // TestPaths: each path registers; the reservation stays until the last is gone.
 func TestPaths(t *testing.T) {
 	l := reservedLab(t)
