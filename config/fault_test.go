@@ -59,7 +59,6 @@ var faultCases = []struct {
 	{"reserved directory", minimal + "directory = 'by-id'\n", []string{`4: target.directory: "by-id" is reserved`}},
 	{"directory like a LUN", minimal + "directory = 'lun12'\n", []string{`4: target.directory: "lun12" is reserved`}},
 	{"interface", minimal + "interface = 'not a device'\n", []string{`4: target.interface: "not a device" is neither`}},
-	{"exclusive", minimal + "exclusive = true\n", []string{"4: target.exclusive: is not available in this version"}},
 	{"login", minimal + "login = 'manual'\n", []string{"4: target.login: is not available in this version"}},
 	{"no login", minimal + "login = 'never'\n", []string{`4: target.login: must be "auto" or "manual", not "never"`}},
 

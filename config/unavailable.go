@@ -13,10 +13,9 @@ type missing struct {
 
 // unavailable has the keys by their names in the schema.
 var unavailable = map[string]missing{
-	"target.exclusive": {is(true), true, "is not available in this version: other hosts could write to the LUNs all the same; leave it out only if none does"},
-	"target.login":     {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
-	"discovery":        {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
-	"metrics.listen":   {given, false, "this version serves no metrics"},
+	"target.login":   {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
+	"discovery":      {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
+	"metrics.listen": {given, false, "this version serves no metrics"},
 }
 
 func always(any) bool    { return true }

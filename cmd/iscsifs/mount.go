@@ -45,7 +45,8 @@ Options of -o, as mount(8) has them; each overrides the configuration:
   nofail        no target is required: mount without those that do not answer
   _netdev, noauto, user, x-… and what else only mount(8) and systemd read`,
 		Example: `  iscsifs mount nas.toml /mnt/luns
-  iscsifs mount -o ro,wait=1m /etc/iscsifs/nas.toml /mnt/luns`,
+  iscsifs mount -o ro,wait=1m /etc/iscsifs/nas.toml /mnt/luns
+  iscsifs mount --preempt 0x00000000000ab1e5 nas.toml /mnt/luns`,
 		Args: between(1, 2, "CONFIG [MOUNTPOINT]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.config = args[0]
@@ -60,7 +61,7 @@ Options of -o, as mount(8) has them; each overrides the configuration:
 	flags.StringArrayVarP(&r.options, "options", "o", nil, "options as of mount(8), separated by commas: see above")
 	flags.BoolVar(&r.readOnly, "read-only", false, "every LUN read-only")
 	flags.BoolVar(&r.shared, "shared", false, "allow a second read-write use of a LUN on this host; only for LUNs that both know how to share")
-	flags.StringVar(&r.preempt, "preempt", "", "take a persistent reservation from `KEY` (not available in this version)")
+	flags.StringVar(&r.preempt, "preempt", "", "take the persistent reservation of LUNs with exclusive = true from `KEY`, and from no other")
 	return cmd
 }
 
@@ -86,8 +87,8 @@ func (p *program) mount(ctx context.Context, r mountRequest) error {
 
 // load reads the configuration and changes it as the command line says.
 func (r *mountRequest) load() (*config.Config, []config.Warning, error) {
-	if r.preempt != "" {
-		return nil, nil, usageError("--preempt: this version takes no persistent reservations; release it at the host that holds it, or at the target")
+	if _, err := parseKey(r.preempt); err != nil {
+		return nil, nil, err
 	}
 	cfg, warnings, err := loadConfig(r.config)
 	if err != nil {
@@ -98,6 +99,9 @@ func (r *mountRequest) load() (*config.Config, []config.Warning, error) {
 	}
 	if r.readOnly {
 		setReadOnly(cfg)
+	}
+	if err := r.checkExclusive(cfg); err != nil {
+		return nil, nil, err
 	}
 	if r.mountpoint == "" {
 		r.mountpoint = cfg.Mount.Point
@@ -129,6 +133,9 @@ func (r *mountRequest) daemonArgs() ([]string, error) {
 	if r.shared {
 		args = append(args, "--shared")
 	}
+	if r.preempt != "" {
+		args = append(args, "--preempt", r.preempt)
+	}
 	path, errPath := filepath.Abs(r.config)
 	point, errPoint := filepath.Abs(r.mountpoint)
 	return append(args, "--", path, point), errors.Join(errPath, errPoint)
@@ -153,6 +160,9 @@ func (r *mountRequest) daemonOptions(cfg *config.Config, warnings []config.Warni
 	}
 	opts.ReadOnly = readOnlyMount(cfg)
 	opts.Shared = r.shared
+	if opts.Preempt, err = parseKey(r.preempt); err != nil {
+		return opts, err
+	}
 	for _, w := range warnings {
 		opts.Warnings = append(opts.Warnings, w.String())
 	}

@@ -100,7 +100,7 @@ Exit codes:
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.rescanCommand(), p.statusCommand(),
+	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.rescanCommand(), p.loginCommand(), p.statusCommand(),
 		p.discoverCommand(), p.checkCommand(), p.versionCommand())
 	endHelpWithExample(root)
 	return root

@@ -41,6 +41,7 @@ const validConfig = "[[target]]\nportals = [\"127.0.0.1:1\"]\niqn = \"iqn.2026-1
 
 func TestUsage(t *testing.T) {
 	valid := file(t, "nas.toml", validConfig)
+	exclusive := file(t, "exclusive.toml", validConfig+"exclusive = true\n")
 	broken := file(t, "broken.toml", "[[target]]\nportals = [\"127.0.0.1:99999\"]\niqn = \"no name\"\n")
 	for _, c := range []struct {
 		args  []string
@@ -52,7 +53,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"iscsifs", "mount"}, 2, "mount: 0 arguments"},
 		{[]string{"iscsifs", "mount", "--no-such-flag", valid}, 2, "no-such-flag"},
 		{[]string{"iscsifs", "mount", valid}, 2, "no mountpoint"},
-		{[]string{"iscsifs", "mount", "--preempt", "1", valid, "/mnt"}, 2, "--preempt: this version takes no persistent reservations"},
+		{[]string{"iscsifs", "mount", "--preempt", "1", valid, "/mnt"}, 2, "--preempt: no target of " + valid + " that is to be written has exclusive = true"},
+		{[]string{"iscsifs", "mount", "--preempt", "0", exclusive, "/mnt"}, 2, "--preempt 0: give the key"},
+		{[]string{"iscsifs", "mount", "--preempt", "key", exclusive, "/mnt"}, 2, "--preempt key: give the key"},
+		{[]string{"iscsifs", "mount", "--preempt", "1", "--read-only", exclusive, "/mnt"}, 2, "--preempt: no target"},
+		{[]string{"iscsifs", "mount", "--shared", exclusive, "/mnt"}, 2, "--shared: iqn.2026-11.org.example:a has exclusive = true"},
+		{[]string{"iscsifs", "login", "/mnt"}, 2, "login: 1 arguments, want MOUNTPOINT IQN|all"},
+		{[]string{"iscsifs", "login", "--preempt", "x", "/mnt", "all"}, 2, "--preempt x: give the key"},
+		{[]string{"iscsifs", "login", t.TempDir(), "all"}, 1, "no iscsifs is mounted there"},
 		{[]string{"iscsifs", "mount", "-o", "wrong", valid, "/mnt"}, 2, "-o wrong: no such option"},
 		{[]string{"iscsifs", "check", broken}, 2, broken + ":2: target.portals[1]"},
 		{[]string{"iscsifs", "check", filepath.Join(t.TempDir(), "missing.toml")}, 2, "missing.toml"},
@@ -136,9 +144,9 @@ func TestHelp(t *testing.T) {
 }
 
 func TestDaemonArgs(t *testing.T) {
-	r := mountRequest{config: "/etc/nas.toml", mountpoint: "/mnt/-f", options: []string{"ro", "uid=1"}, readOnly: true, shared: true}
+	r := mountRequest{config: "/etc/nas.toml", mountpoint: "/mnt/-f", options: []string{"ro", "uid=1"}, readOnly: true, shared: true, preempt: "0x1f"}
 	got, err := r.daemonArgs()
-	want := "mount -o ro -o uid=1 --read-only --shared -- /etc/nas.toml /mnt/-f"
+	want := "mount -o ro -o uid=1 --read-only --shared --preempt 0x1f -- /etc/nas.toml /mnt/-f"
 	if err != nil || strings.Join(got, " ") != want {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -123,6 +123,9 @@ func (w *statusWriter) lun(l status.LUN) {
 		about = append(about, "thin")
 	}
 	w.line(2, "LUN %d  %s", l.LUN, strings.Join(about, "  "))
+	if l.Reservation != "" {
+		w.line(3, "reservation: %s, key %s", w.paint.state(l.Reservation), l.ReservationKey)
+	}
 	if l.DirtyBytes+l.HeldBytes > 0 {
 		w.line(3, "dirty: %s, held: %s", humanize.IBytes(uint64(l.DirtyBytes)), humanize.IBytes(uint64(l.HeldBytes)))
 	}
@@ -182,9 +185,9 @@ func (p painter) yellow(s string) string { return p.colour("33", s) }
 // state paints what is well green, what is not there red, and the rest yellow.
 func (p painter) state(s string) string {
 	switch s {
-	case "serving", "logged in", "up":
+	case "serving", "logged in", "up", "held":
 		return p.colour("32", s)
-	case "dead", "unanswering", "closed":
+	case "dead", "unanswering", "closed", "lost":
 		return p.colour("31", s)
 	case "not in use":
 		return s

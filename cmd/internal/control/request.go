@@ -71,6 +71,7 @@ type SessionOptions struct {
 	Portal       string `json:"portal,omitempty"`
 	Force        bool   `json:"force,omitempty"`         // logout only
 	DiscardDirty bool   `json:"discard_dirty,omitempty"` // logout only
+	Preempt      uint64 `json:"preempt,omitempty"`       // login only: key to take a reservation from
 }
 
 // RescanOptions say what a rescan may take over.

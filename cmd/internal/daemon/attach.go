@@ -14,7 +14,7 @@ func (d *Daemon) attach(ctx context.Context, t *target, c *connection) error {
 	defer d.attaching.Unlock()
 	luns, err := d.attachDisks(ctx, t, c)
 	if err != nil {
-		d.detach(luns)
+		d.detach(ctx, luns)
 		logout(ctx, c.session, t.log)
 		return err
 	}
@@ -55,16 +55,27 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
 		return err
 	}
 	l.hold(let)
-	if err := d.openVolume(l); err != nil {
+	if err := d.present(ctx, l); err != nil {
+		l.unreserve(ctx)
 		l.release()
-		return fmt.Errorf("present %s: %w", l.where(), err)
-	}
-	if err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs); err != nil {
-		l.release()
-		return fmt.Errorf("present %s: %w", l.where(), err)
+		return err
 	}
 	d.linkID(l)
 	d.linkPath(l, l)
+	return nil
+}
+
+// present gives a LUN that nobody else uses its volume and its file.
+func (d *Daemon) present(ctx context.Context, l *lun) error {
+	if err := d.reserve(ctx, l); err != nil {
+		return err
+	}
+	if err := d.openVolume(l); err != nil {
+		return fmt.Errorf("present %s: %w", l.where(), err)
+	}
+	if err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs); err != nil {
+		return fmt.Errorf("present %s: %w", l.where(), err)
+	}
 	return nil
 }
 
@@ -115,7 +126,7 @@ func (d *Daemon) link(l *lun, dir, name string, to *lun) error {
 }
 
 // detach takes LUNs out of the tree again.
-func (d *Daemon) detach(luns []*lun) {
+func (d *Daemon) detach(ctx context.Context, luns []*lun) {
 	for _, l := range luns {
 		for _, link := range l.links {
 			d.logUnlessGone(d.files.RemoveLink(link.dir, link.name))
@@ -123,6 +134,7 @@ func (d *Daemon) detach(luns []*lun) {
 		if l.first == nil {
 			d.logUnlessGone(d.files.RemoveLUN(l.target.cfg.Directory, l.name))
 		}
+		l.unreserve(ctx)
 		l.release()
 	}
 }

@@ -23,6 +23,13 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, from control.Pee
 			return nil, err
 		}
 		return nil, d.showingDirty(progress, func() error { return d.sync(ctx, o.IQN) })
+	case control.Login:
+		var o control.SessionOptions
+		if err := r.Decode(&o); err != nil {
+			return nil, err
+		}
+		d.log.Info().Int("pid", from.PID).Int("uid", from.UID).Str("target", o.IQN).Msg("asked to log in")
+		return nil, d.Login(ctx, LoginOptions{IQN: o.IQN, Preempt: o.Preempt})
 	case control.Umount:
 		var o control.UmountOptions
 		if err := r.Decode(&o); err != nil {

@@ -17,6 +17,7 @@ type Options struct {
 	Mountpoint string         // resolved
 	ReadOnly   bool           // the whole mount
 	Shared     bool           // allow a second read-write use of a LUN on this host
+	Preempt    uint64         // key that reservations may be taken from; 0 = none
 
 	InitiatorName  string // iSCSI name
 	InitiatorAlias string

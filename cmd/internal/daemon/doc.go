@@ -12,6 +12,7 @@
 //	target.go   one target: its session and the attempts to get one; paths.go, several
 //	disks.go    which LUNs of a target are wanted, and opening them
 //	attach.go   a disk becomes a volume and a file; names.go, its names
+//	exclusive.go  persistent reservations; login.go takes lost ones again
 //	flush.go    synchronize all volumes
 //	stop.go     unmount, flush, log out
 //	signals.go  what each signal does

@@ -26,6 +26,10 @@ func (d *Daemon) openGate(ctx context.Context, l *lun) error {
 	if err != nil {
 		return err
 	}
+	if err := d.reserveUnit(ctx, l); err != nil {
+		let()
+		return err
+	}
 	l.hold(let)
 	l.gate.open.Store(true)
 	return nil

@@ -97,7 +97,7 @@ func (d *Daemon) remove(ctx context.Context, l *lun) error {
 	if !slices.Contains(d.attached(), l) {
 		return nil // it was replaced meanwhile
 	}
-	d.removeLocked(l)
+	d.removeLocked(ctx, l)
 	for _, other := range d.attached() {
 		if other.first == l {
 			d.promote(ctx, other)
@@ -106,19 +106,19 @@ func (d *Daemon) remove(ctx context.Context, l *lun) error {
 	return nil
 }
 
-func (d *Daemon) removeLocked(l *lun) {
-	d.detach([]*lun{l})
+func (d *Daemon) removeLocked(ctx context.Context, l *lun) {
+	d.detach(ctx, []*lun{l})
 	d.replace(l.target, l, nil)
 	_ = l.opened.Close()
 }
 
 // promote gives a file to a LUN whose name was a link.
 func (d *Daemon) promote(ctx context.Context, old *lun) {
-	d.detach([]*lun{old})
+	d.detach(ctx, []*lun{old})
 	l := newLUN(old.target, openDisk{old.number, old.opened}, old.portal)
 	if err := d.attachOne(ctx, l, nil); err != nil {
 		old.target.log.Error().Err(err).Msgf("%s, which was another path to a LUN that was removed, has no file", old.where())
-		d.removeLocked(old)
+		d.removeLocked(ctx, old)
 		return
 	}
 	d.replace(old.target, old, l)

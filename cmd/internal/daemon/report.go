@@ -107,6 +107,7 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 		Warnings:  append(l.troubles(d.opts.Mountpoint), l.warnings()...),
 		Holders:   held[l.path()],
 	}
+	d.reportReservation(&r, l)
 	if l.volume != nil {
 		s := l.volume.Stats()
 		r.DirtyBytes, r.HeldBytes, r.InFlight = s.DirtyBytes, s.HeldBytes, int(s.InFlight)

@@ -24,6 +24,9 @@ type disk interface {
 	Status() initiator.DiskStatus
 	Refresh(ctx context.Context) error
 	AcceptCapacity(ctx context.Context) error
+	Reserve(ctx context.Context, key, preempt uint64) error
+	Release(ctx context.Context) error
+	Reservation() initiator.Reservation
 	Close() error
 }
 

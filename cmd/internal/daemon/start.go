@@ -167,7 +167,7 @@ func (d *Daemon) bringUp(ctx context.Context, t *target) {
 func (d *Daemon) abandon(ctx context.Context) {
 	d.lifecycle.change(Starting, Stopped)
 	d.quit()
-	d.detach(d.attached())
+	d.detach(ctx, d.attached())
 	d.logoutAll(ctx)
 	d.closeMemory()
 	d.locks.release()

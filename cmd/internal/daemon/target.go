@@ -185,6 +185,7 @@ func (t *target) end(ctx context.Context) {
 	t.session = nil
 	t.mu.Unlock()
 	if s != nil {
+		t.unreserveAll(ctx, s)
 		logout(ctx, s, t.log)
 	}
 	t.change(ended, nil)

@@ -52,7 +52,12 @@ func (d *Daemon) openVolume(l *lun) (err error) {
 	if !c.MaxAge.IsNever() {
 		opts.MaxAge = c.MaxAge.Duration()
 	}
-	if c.LateWrites == config.Hold {
+	switch {
+	// The reservation is checked before anything is written in a new session. So
+	// nothing of it comes too late, and nothing is sent when it is another's.
+	case l.exclusive():
+		opts.Refuse = l.writable
+	case c.LateWrites == config.Hold:
 		opts.HoldLate = initiator.AwayTooLong
 	}
 	l.volume, err = d.memory.Open(l.disk, opts)

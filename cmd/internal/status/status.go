@@ -51,26 +51,28 @@ type Portal struct {
 
 // LUN is one logical unit and its file.
 type LUN struct {
-	LUN          uint64   `json:"lun"`
-	Path         string   `json:"path"`       // of its file
-	Size         int64    `json:"size"`       // capacity in bytes
-	BlockSize    int      `json:"block_size"` // logical block in bytes
-	Vendor       string   `json:"vendor"`
-	Product      string   `json:"product"`
-	Revision     string   `json:"revision"`
-	Serial       string   `json:"serial"`
-	ID           string   `json:"id"` // as udev's scsi_id prints it; "" where the target gives none
-	ReadOnly     bool     `json:"read_only"`
-	Thin         bool     `json:"thin"`
-	DirtyBytes   int64    `json:"dirty_bytes"` // written here, not yet on the target
-	HeldBytes    int64    `json:"held_bytes"`  // dirty and kept back until `iscsifs sync`
-	InFlight     int      `json:"in_flight"`   // commands
-	CacheHits    uint64   `json:"cache_hits"`
-	CacheMisses  uint64   `json:"cache_misses"`
-	ReadBytes    uint64   `json:"read_bytes"`
-	WrittenBytes uint64   `json:"written_bytes"`
-	Warnings     []string `json:"warnings"`
-	Holders      []Holder `json:"holders"`
+	LUN            uint64   `json:"lun"`
+	Path           string   `json:"path"`       // of its file
+	Size           int64    `json:"size"`       // capacity in bytes
+	BlockSize      int      `json:"block_size"` // logical block in bytes
+	Vendor         string   `json:"vendor"`
+	Product        string   `json:"product"`
+	Revision       string   `json:"revision"`
+	Serial         string   `json:"serial"`
+	ID             string   `json:"id"` // as udev's scsi_id prints it; "" where the target gives none
+	ReadOnly       bool     `json:"read_only"`
+	Thin           bool     `json:"thin"`
+	Reservation    string   `json:"reservation"`     // "held" or "lost" with exclusive = true; else ""
+	ReservationKey string   `json:"reservation_key"` // this host's, 0x and 16 digits; "" likewise
+	DirtyBytes     int64    `json:"dirty_bytes"`     // written here, not yet on the target
+	HeldBytes      int64    `json:"held_bytes"`      // dirty and kept back until `iscsifs sync`
+	InFlight       int      `json:"in_flight"`       // commands
+	CacheHits      uint64   `json:"cache_hits"`
+	CacheMisses    uint64   `json:"cache_misses"`
+	ReadBytes      uint64   `json:"read_bytes"`
+	WrittenBytes   uint64   `json:"written_bytes"`
+	Warnings       []string `json:"warnings"`
+	Holders        []Holder `json:"holders"`
 }
 
 // Holder is what keeps a LUN's file in use.

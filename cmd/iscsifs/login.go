@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
+)
+
+func (p *program) loginCommand() *cobra.Command {
+	var preempt string
+	cmd := &cobra.Command{
+		Use:   "login MOUNTPOINT IQN|all",
+		Short: "Reserve the LUNs of a target again whose reservation was lost",
+		Long: `login takes the persistent reservations of a target (exclusive = true in the
+configuration) again that were lost while it is mounted: to another host, or with
+the target's power. Until then nothing is written to these LUNs, and what is dirty
+is kept; login lets it be written, over whatever another host wrote meanwhile.
+
+A LUN that another host has reserved is refused, and the message names its key.`,
+		Example: `  iscsifs login /mnt/luns iqn.2001-04.com.example:disk1
+  iscsifs login --preempt 0x00000000000ab1e5 /mnt/luns all`,
+		Args: between(2, 2, "MOUNTPOINT IQN|all"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := parseKey(preempt)
+			if err != nil {
+				return err
+			}
+			return p.login(cmd.Context(), args[0], control.SessionOptions{IQN: args[1], Preempt: key})
+		},
+	}
+	cmd.Flags().StringVar(&preempt, "preempt", "", "take the reservation from `KEY`, and from no other")
+	return cmd
+}
+
+func (p *program) login(ctx context.Context, point string, o control.SessionOptions) error {
+	m, err := p.mountOn(ctx, point)
+	if err != nil {
+		return fmt.Errorf("login %s: %w", point, err)
+	}
+	return control.Call(ctx, m.Point, m.UserID, control.Login, o, nil, nil)
+}
