@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -14,6 +15,7 @@ type config struct {
 	iqn    string
 	in     tgt.Account // CHAP; empty: none
 	out    tgt.Account // mutual CHAP; empty: one-way
+	name   string      // of the initiator; empty: initiatorName
 	target string      // further lines of [[target]]
 	tables string      // further tables
 	noLog  bool        // leave the log where it is by default
@@ -30,7 +32,7 @@ var (
 // toml writes the configuration out; the daemon logs to logFile.
 func (c config) toml(logFile string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[initiator]\nname = %q\n\n", initiatorName)
+	fmt.Fprintf(&b, "[initiator]\nname = %q\n\n", cmp.Or(c.name, initiatorName))
 	if !c.noLog {
 		fmt.Fprintf(&b, "[log]\nfile = %q\nlevel = \"debug\"\n\n", logFile)
 	}

@@ -18,6 +18,7 @@ type host struct {
 	dir      string
 	user     *unprivileged // nil: as the test itself, root
 	released bool          // the program is the one that users get, whose time and memory count
+	network  *network      // nil: that of the test itself
 }
 
 const commandTimeout = 3 * time.Minute
@@ -109,6 +110,9 @@ func (h *host) sh(script string, args ...string) string {
 // command prepares a command of this host's user, which is ended when it hangs
 // (by SIGQUIT, so that a Go program shows its goroutines).
 func (h *host) command(name string, args ...string) (*exec.Cmd, context.CancelFunc) {
+	if h.network != nil {
+		name, args = "nsenter", append([]string{"--net=" + h.network.path(), name}, args...)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout*time.Duration(*long))
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }

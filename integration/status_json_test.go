@@ -38,6 +38,8 @@ type lunJSON struct {
 	WrittenBytes                                int64 `json:"written_bytes"`
 	DirtyBytes                                  int64 `json:"dirty_bytes"`
 	HeldBytes                                   int64 `json:"held_bytes"`
+	Reservation                                 string
+	ReservationKey                              string `json:"reservation_key"`
 	Warnings                                    []string
 	Holders                                     []any
 }

@@ -33,13 +33,18 @@ type Options struct {
 	// with all that the connection's client sends, before that is passed on, and may
 	// change it.
 	Watch func() func(p []byte)
+	// Listener, if not nil, is where the proxy listens; it becomes the proxy's.
+	Listener net.Listener
 }
 
 // Start opens a proxy to an address; Close ends it.
 func Start(to string, o Options) (*Proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	l := o.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
 	}
 	p := &Proxy{options: o, to: to, listener: l, links: map[*link]struct{}{}, flow: make(chan struct{})}
 	close(p.flow)
