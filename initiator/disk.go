@@ -102,8 +102,9 @@ func (d *Disk) Info() DiskInfo { return *d.info.Load() }
 
 // Epoch is a write verifier: it changes whenever the target may have lost what
 // was written and not synchronized, that is with each new login, each reset or
-// power on that the target reports, and when the LUN went away. Data written in one epoch are safe when a
-// [Disk.Sync] has succeeded in the same epoch.
+// power on that the target reports, when the LUN went away, and when a reservation
+// that was lost is taken again. Data written in one epoch are safe when a [Disk.Sync]
+// has succeeded in the same epoch.
 func (d *Disk) Epoch() uint64 { return d.epoch.Load() }
 
 // OpenDisk asks a logical unit what it is, and waits for it to be ready. It

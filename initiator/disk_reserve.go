@@ -33,14 +33,20 @@ func (d *Disk) Reserve(ctx context.Context, key, preempt uint64) error {
 	if err == nil {
 		err = r.seize(ctx, preempt)
 	}
+	if err == nil {
+		err = d.refreshMode(ctx)
+	}
 	if err != nil {
 		r.undo(ctx)
 		return r.unsupported(err)
 	}
+	if d.lostHold() != nil {
+		d.epoch.Add(1) // another host may have written over what was not synchronized
+	}
 	d.hold.Store(&hold{key: key, volatile: volatile})
 	d.s.cfg.Logger.Info().Str("target", d.s.cfg.TargetName).Stringer("lun", d.lun).Str("key", fmt.Sprintf("0x%016x", key)).
 		Msg("reserved the LUN for this host")
-	return d.refreshMode(ctx)
+	return nil
 }
 
 // preempts tells whether a reservation is the one that may be preempted. One of
@@ -215,8 +221,9 @@ func (r *reserver) unregister(ctx context.Context) error {
 	return err
 }
 
-// undo takes back a registration when the reservation could not be had; the error
-// that counts is the one before. A target that does not answer keeps it.
+// undo takes back a registration, and a reservation with it (SPC-4, Section
+// 5.12.11.3), when not all could be had; the error that counts is the one before. A
+// target that does not answer keeps them.
 func (r *reserver) undo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.d.s.cfg.NoopTimeout)
 	defer cancel()

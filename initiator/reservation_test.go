@@ -242,8 +242,12 @@ func TestPreempted(t *testing.T) {
 			if err := other.Release(timeout(t)); err != nil {
 				t.Fatal(err)
 			}
+			epoch := l.disk.Epoch()
 			l.reserve(l.disk, ourKey, 0)
 			l.wantReserved(ourKey)
+			if l.disk.Epoch() == epoch {
+				t.Error("what the other host may have written over counts as written")
+			}
 			l.write(pattern(3, 512), 0)
 			l.holds(pattern(3, 512), 0)
 		})

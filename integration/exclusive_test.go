@@ -142,7 +142,7 @@ func TestExclusive(t *testing.T) {
 		if text := h.mustIscsifs("status", m.point); !strings.Contains(text, key) {
 			t.Errorf("status does not show the key %s:\n%s", key, text)
 		}
-		h.sh(`printf first | dd of="$1" conv=notrunc,fsync status=none`, m.lun(1))
+		h.sh(`printf first | dd of="$1" conv=notrunc,fsync status=none; head -c 4096 "$1" >/dev/null`, m.lun(1))
 
 		other, theirs := c.elsewhere(t)
 		other.tryMount(theirs).wantFailure(t, exitFailed, "exclusive = true, but", key, "Write Exclusive – Registrants Only", "--preempt "+key)
@@ -172,6 +172,9 @@ func TestExclusive(t *testing.T) {
 		}
 		second.umount()
 		h.mustIscsifs("login", m.point, c.iqn)
+		if got := h.sh(`dd if="$1" bs=512 skip=1 count=1 status=none | head -c 6`, m.lun(1)); got != "theirs" {
+			t.Errorf("after login the first host reads %q", got)
+		}
 		if state, now := m.reservation(); state != "held" || now != key {
 			t.Errorf("after login: %s, %s", state, now)
 		}
@@ -294,6 +297,21 @@ func TestExclusiveTakesOverFromCrash(t *testing.T) {
 		c.wantFree(t)
 		other.mount(theirs).umount()
 	})
+}
+
+// TestExclusiveSecondUse: a second mount on this host is refused before it touches
+// the reservation of the first.
+func TestExclusiveSecondUse(t *testing.T) {
+	h := newHost(t)
+	c := h.contest()
+	m := h.mount(c.config)
+	before := c.lun.Reservation()
+	_, r := m.second()
+	r.wantFailure(t, exitInUse, m.point)
+	if after := c.lun.Reservation(); after.Generation != before.Generation || after.Type != 5 {
+		t.Errorf("%+v, before %+v", after, before)
+	}
+	h.sh(`printf mine | dd of="$1" conv=notrunc,fsync status=none`, m.lun(1))
 }
 
 // TestExclusiveUnsupported: no reservation, no mount.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 )
@@ -58,6 +59,9 @@ func (d *Daemon) reserveAgain(ctx context.Context, l *lun, preempt uint64) error
 		return err
 	}
 	l.target.log.Info().Msgf("%s is reserved for this host again, as was asked", l.where())
+	if err := l.volume.Distrust(ctx); err != nil {
+		return fmt.Errorf("login: forget what may have changed on %s: %w", l.where(), err)
+	}
 	l.volume.WriteLate()
 	return nil
 }
