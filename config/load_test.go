@@ -253,6 +253,13 @@ func expectLines[S fmt.Stringer](t *testing.T, path string, got []S, want []stri
 	}
 }
 
+func TestExclusive(t *testing.T) {
+	c, warnings := mustLoad(t, minimal+"exclusive = true\n")
+	if !c.Targets[0].Exclusive || len(warnings) != 0 {
+		t.Errorf("%+v, %v", c.Targets[0], warnings)
+	}
+}
+
 func TestLUNsAreSorted(t *testing.T) {
 	c, _ := mustLoad(t, minimal+"luns = [16383, 0, 7]\n")
 	if got := c.Targets[0].LUNs; !slices.Equal(got, []uint16{0, 7, 16383}) {

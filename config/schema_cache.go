@@ -33,7 +33,7 @@ func targetCacheKeys() section[cacheDraft] {
 		field("max_age", timeout(), `"never"`, func(c *cacheDraft) *Timeout { return &c.MaxAge },
 			"Clean data older than this is fetched again, for LUNs that another host writes."),
 		field("late_writes", enum(Hold, Write), `"hold"`, func(c *cacheDraft) *LateWrites { return &c.LateWrites },
-			"What becomes of data that could not be written within replacement_timeout when the target is back: \"hold\" keeps it until iscsifs sync, as another host may own the LUN by now; \"write\" writes it."),
+			"What becomes of data that could not be written within replacement_timeout when the target is back: \"hold\" keeps it until iscsifs sync, as another host may own the LUN by now; \"write\" writes it. With exclusive, what is proven to be still ours is written."),
 	}
 }
 

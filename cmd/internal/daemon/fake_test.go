@@ -28,6 +28,11 @@ type fakeDisk struct {
 	refreshHook func() // of each Refresh; nil = none
 	pending     []byte // what AcceptCapacity takes over; nil = nothing
 	closed      bool
+
+	reservation initiator.Reservation
+	reserveErr  error  // of each Reserve
+	preempted   uint64 // by the last Reserve
+	onRelease   func() // told of each Release of what is reserved
 }
 
 // newFakeDisk is a disk of one MiB with a designator of its own.
@@ -118,6 +123,40 @@ func (d *fakeDisk) Sync(context.Context) error {
 	defer d.mu.Unlock()
 	d.syncs++
 	return d.syncErr
+}
+
+func (d *fakeDisk) Reserve(_ context.Context, key, preempt uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.preempted = preempt
+	if d.reserveErr == nil {
+		d.reservation = initiator.Reservation{Key: key}
+	}
+	return d.reserveErr
+}
+
+func (d *fakeDisk) Release(context.Context) error {
+	d.mu.Lock()
+	held := d.reservation.Key != 0
+	d.reservation = initiator.Reservation{}
+	d.mu.Unlock()
+	if held && d.onRelease != nil {
+		d.onRelease()
+	}
+	return nil
+}
+
+func (d *fakeDisk) Reservation() initiator.Reservation {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reservation
+}
+
+// loseReservation is what a check finds.
+func (d *fakeDisk) loseReservation() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reservation.Lost = initiator.ErrReservationLost
 }
 
 // synced counts the Syncs.
