@@ -70,6 +70,25 @@ func (d *Disk) lostHold() *Error {
 	return nil
 }
 
+// take makes a reservation that was acquired the disk's hold, if the session is
+// still in the login in which that was begun. From then on every new login checks
+// it.
+func (d *Disk) take(h *hold, login int) bool {
+	s := d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == Recovering || s.reconnects != login {
+		return false
+	}
+	if d.lostHold() != nil {
+		d.epoch.Add(1) // another host may have written over what was not synchronized
+	}
+	d.hold.Store(h)
+	s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Stringer("lun", d.lun).Str("key", fmt.Sprintf("0x%016x", h.key)).
+		Msg("reserved the LUN for this host")
+	return true
+}
+
 // lose gives up a hold that the target does not know of any more: commands that
 // would change the medium fail from now on, those that wait too.
 func (d *Disk) lose(h *hold, why error) {

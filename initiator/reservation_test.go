@@ -437,6 +437,40 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
+// TestForgetfulTarget: tgt knows an I_T nexus by its session only, so that after a
+// new login the key is registered and this host is not. That costs nothing, whenever
+// the connection is lost, and the release leaves nothing behind.
+func TestForgetfulTarget(t *testing.T) {
+	for name, cut := range map[string]target.Match{
+		"while it reserves":      target.SCSI(target.OpPersistentReserveOut),
+		"before it is mounted":   target.All(target.SCSI(target.OpModeSense6), target.Not(target.Once(target.Any()))),
+		"when it is in use":      target.SCSI(target.OpWrite10),
+		"while it looks for who": target.SCSI(target.OpPersistentReserveIn),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := optionLab(t, target.SessionNexus(), target.WithoutAPTPL())
+			l.hurry()
+			l.OnExecute(target.Once(cut), target.CutAfter())
+			l.reserve(l.disk, ourKey, 0)
+			for i := range 3 {
+				l.write(pattern(uint64(i), 512), 0)
+				l.hurry()
+				l.CutConnections()
+				await(t, "a new session", func() bool { st := l.s.Status(); return st.State == LoggedIn && st.Reconnects > i })
+			}
+			if r := l.disk.Reservation(); r.Lost != nil {
+				t.Error(r.Lost)
+			}
+			if err := l.disk.Release(timeout(t)); err != nil {
+				t.Fatal(err)
+			}
+			if r := l.lun.Reservation(); r.Type != 0 || len(r.Keys) != 0 {
+				t.Errorf("left at the target: %+v", r)
+			}
+		})
+	}
+}
+
 // TestDeadPath: a path that is gone leaves its registration behind; the release
 // takes that away too.
 func TestDeadPath(t *testing.T) {

@@ -80,13 +80,6 @@ func (r *reserver) malformed(err error) error {
 	return r.d.error("PERSISTENT RESERVE IN", fmt.Errorf("%w: %w", ErrProtocol, err))
 }
 
-// undecided tells whether PERSISTENT RESERVE IN is to say what comes next: after
-// success, which is not believed before it is seen; after a command without an
-// answer; and after a conflict, when another host was faster.
-func undecided(err error) bool {
-	return err == nil || unanswered(err) || answeredConflict(err)
-}
-
 // unanswered tells whether a command may have been carried out although it failed.
 func unanswered(err error) bool {
 	return errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrSessionLost)

@@ -14,8 +14,6 @@ import (
 	"github.com/iscsifs/iscsifs/integration/target"
 )
 
-const exitDirty = 6
-
 // contested is a target whose LUN 1 two hosts want to have for themselves.
 type contested struct {
 	config                           // of the first host

@@ -41,6 +41,7 @@ type LUNAttributes struct {
 	NoRegistrantsOnly                 bool // reservations of the types 1h and 3h only
 	NoPowerLoss                       bool // APTPL is refused
 	NoPreemptAndAbort                 bool // PREEMPT AND ABORT is refused
+	SessionNexus                      bool // registrations are a session's, and nobody's after it
 }
 
 // BlockLimits are the fields of VPD page B0h (SBC-3, Section 6.5.3), in blocks

@@ -64,5 +64,9 @@ func WithoutAPTPL() Option { return func(l *LUN) { l.NoPowerLoss = true } }
 // WithoutPreemptAndAbort refuses PREEMPT AND ABORT.
 func WithoutPreemptAndAbort() Option { return func(l *LUN) { l.NoPreemptAndAbort = true } }
 
+// SessionNexus takes a session for the I_T nexus, as tgt does: what was registered
+// stays, and is not the next session's.
+func SessionNexus() Option { return func(l *LUN) { l.LUNAttributes.SessionNexus = true } }
+
 // WithoutSynchronize makes SYNCHRONIZE CACHE an unknown command.
 func WithoutSynchronize() Option { return func(l *LUN) { l.NoSynchronize = true } }

@@ -27,10 +27,15 @@ type nexus struct {
 	isid      pdu.ISID
 	target    string
 	group     uint16
+	session   uint16 // TSIH, with SessionNexus only
 }
 
-func (s *session) nexus() nexus {
-	return nexus{s.initiator, s.isid, s.node.IQN, s.tag}
+func (l *LUN) nexusOf(s *session) nexus {
+	n := nexus{initiator: s.initiator, isid: s.isid, target: s.node.IQN, group: s.tag}
+	if l.SessionNexus {
+		n.session = s.tsih
+	}
+	return n
 }
 
 // reservations are the registrations and the persistent reservation of a LUN
@@ -109,14 +114,14 @@ func (l *LUN) reservedFrom(s *session, op *operation, cdb []byte) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.reservations.conflicts(s.nexus(), a)
+	return l.reservations.conflicts(l.nexusOf(s), a)
 }
 
 // warn makes a unit attention pending for the logged-in sessions of some I_T
 // nexuses; requires l.mu. A nexus without a session learns of it by 29/00.
 func (l *LUN) warn(a asc, of func(nexus) bool) {
 	for s := range l.nexuses {
-		if of(s.nexus()) {
+		if of(l.nexusOf(s)) {
 			l.nexuses[s] = append(l.nexuses[s], a)
 		}
 	}

@@ -47,7 +47,7 @@ func reserveOut(x *call) *result {
 }
 
 func decodeReserveOut(x *call) (*reserveRequest, *result) {
-	q := &reserveRequest{reservations: &x.lun.reservations, lun: x.lun, from: x.sess.nexus(), action: x.cdb[1] & 0x1f,
+	q := &reserveRequest{reservations: &x.lun.reservations, lun: x.lun, from: x.lun.nexusOf(x.sess), action: x.cdb[1] & 0x1f,
 		kind: x.cdb[2] & 0x0f, preempted: map[nexus]bool{}}
 	typed := q.action == saReserve || q.action == saRelease || q.action == saPreempt || q.action == saPreemptAndAbort
 	a := &x.lun.LUNAttributes
@@ -227,7 +227,9 @@ func (q *reserveRequest) remove(which func(nexus) bool) bool {
 
 // abortOf ends the commands that preempted nexuses have at the LUN.
 func (t *Target) abortOf(l *LUN, preempted map[nexus]bool) {
-	match := func(k *task) bool { return k.lun == l && preempted[k.s.nexus()] && k.cdb[0] != OpPersistentReserveOut }
+	match := func(k *task) bool {
+		return k.lun == l && preempted[l.nexusOf(k.s)] && k.cdb[0] != OpPersistentReserveOut
+	}
 	t.abortTasks(match)
 	for _, k := range l.queued() {
 		if match(k) {
