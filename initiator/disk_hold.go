@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 )
 
 // verifyHold checks the reservation whenever the logical unit is asked what it is:

@@ -118,3 +118,27 @@ func TestLoginOfAbsentTarget(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A LUN that the target protects no longer is reserved before it is written.
+func TestUnprotectedIsReserved(t *testing.T) {
+	s, _, disk := exclusiveSite()
+	disk.info.Mode.WriteProtect = true
+	d := served(t, s)
+	l := d.attached()[0]
+	if r := disk.Reservation(); r.Key != 0 {
+		t.Errorf("write-protected, and reserved: %+v", r)
+	}
+	disk.mu.Lock()
+	disk.info.Mode.WriteProtect = false
+	disk.reserveErr = initiator.ErrNoReservations
+	disk.mu.Unlock()
+	if err := d.follow(t.Context(), l); err == nil || !l.disk.ReadOnly() {
+		t.Errorf("not reserved, but to be written: %v", err)
+	}
+	disk.mu.Lock()
+	disk.reserveErr = nil
+	disk.mu.Unlock()
+	if err := d.follow(t.Context(), l); err != nil || l.disk.ReadOnly() || disk.Reservation().Key == 0 {
+		t.Errorf("%v, read-only %v, %+v", err, l.disk.ReadOnly(), disk.Reservation())
+	}
+}
