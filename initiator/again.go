@@ -36,6 +36,8 @@ func (s *Session) lastWordLocked(t *task, why error) error {
 		return why // who asked decides
 	case t.disk != nil && !t.disk.state.usable():
 		return t.disk.reason
+	case t.disk != nil && t.disk.lostHold() != nil && t.guarded():
+		return t.disk.lostHold()
 	case !t.overdue && s.conn != nil:
 		return nil // it was the others' fault
 	}

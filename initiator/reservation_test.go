@@ -379,6 +379,26 @@ func TestLostWhileDown(t *testing.T) {
 	}
 }
 
+// TestLostUnderWay: a write without an answer is not sent again in a new session when
+// the reservation was lost meanwhile.
+func TestLostUnderWay(t *testing.T) {
+	l := reservedLab(t)
+	dropped := l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.Drop())
+	done := async(func() error { return writeTo(t, l.disk, 1, 0) })
+	if !dropped.Await(1, soon) {
+		t.Fatal("no write")
+	}
+	l.disk.lose(l.disk.hold.Load(), errors.New("the test says so"))
+	l.hurry()
+	l.CutConnections()
+	wantLost(t, "the write", result(t, done))
+	l.awaitReconnect(1)
+	l.read(512, 0)
+	if n := l.writes(l.cfg.InitiatorName); n != 1 {
+		t.Errorf("sent %d times", n)
+	}
+}
+
 // TestBroken: what a target says after a new login that makes the reservation
 // broken, though it is held by our key.
 func TestBroken(t *testing.T) {
