@@ -42,6 +42,9 @@ type Unit struct {
 	closed func()         // tells who opened it, once; may be nil
 	// settling is held, as a token, by who resets the logical unit.
 	settling chan struct{}
+	// reserving is held while the paths' registrations change, over I/O: a path that
+	// joins is not to miss it.
+	reserving sync.Mutex
 
 	// mu guards what follows.
 	mu      sync.Mutex
