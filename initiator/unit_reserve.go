@@ -1,6 +1,9 @@
 package initiator
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Reserve is [Disk.Reserve] by every path: each registers the key, and one of them
 // takes the reservation. A path that is lost, or comes later, is registered before
@@ -39,14 +42,24 @@ func (u *Unit) Release(ctx context.Context) error {
 	return release(ctx, u.upLast())
 }
 
-// release has all disks but the last give up their registration, and the last the
-// reservation, with what is left of registrations of paths that are lost.
+// release has one path give up the reservation and all registrations of the key,
+// those of the other paths too: the first from the end that answers, as any of them
+// may be lost just then. A path whose reservation is lost has its registration only.
 func release(ctx context.Context, disks []*Disk) (err error) {
+	holds := make([]*hold, len(disks))
 	for i, d := range disks {
-		if i < len(disks)-1 {
-			_ = d.Unregister(ctx)
-		} else {
-			err = d.Release(ctx)
+		holds[i] = d.hold.Swap(nil) // what is released is no loss to the others
+	}
+	released := false
+	for i, d := range slices.Backward(disks) {
+		h := holds[i]
+		if h == nil || released && h.lost == nil {
+			continue
+		}
+		d.hold.Store(h)
+		e := d.Release(ctx)
+		if h.lost == nil {
+			released, err = !AwayTooLong(e), e
 		}
 	}
 	return err

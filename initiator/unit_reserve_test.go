@@ -8,6 +8,7 @@ import (
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
+	"github.com/iscsifs/iscsifs/integration/target"
 )
 
 // otherHost logs in by a portal under another name and opens LUN 0.
@@ -127,4 +128,31 @@ func TestUnitReservationLost(t *testing.T) {
 	}
 	l.write(pattern(2, 512), 0)
 	l.wantKeys(ourKey, 2)
+}
+
+// TestUnitReserveAtForgetfulTarget: at a target that knows an I_T nexus by its session
+// a path that comes back registers anew, and the release takes away what its earlier
+// sessions left, also when a path is lost just then.
+func TestUnitReserveAtForgetfulTarget(t *testing.T) {
+	lun := target.NewMemoryLUN(8<<20, 512, target.SessionNexus())
+	l := newPathsLab(t, 2, func(tc *target.Config, _ *Config) { tc.LUNs[0] = lun })
+	l.lun = lun
+	if err := l.u.Reserve(timeout(t), ourKey, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range l.portals {
+		l.portals[i].CutConnections()
+		for n := range 8 { // by both paths
+			l.write(pattern(uint64(n), 512), 0)
+		}
+		l.awaitPaths(2)
+	}
+	if r := l.u.Reservation(); r.Lost != nil {
+		t.Error(r.Lost)
+	}
+	l.portals[1].CutConnections()
+	if err := l.u.Release(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	l.wantKeys(0, 0)
 }
