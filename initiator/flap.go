@@ -15,27 +15,22 @@ const (
 	maxFlaps = 3
 )
 
-// flapPause is the least time to wait before the next login. Two hosts that take
-// the session from each other give one another the longer turns the longer it
-// lasts.
-func flapPause(flaps int) time.Duration {
-	if flaps < maxFlaps {
+// flapPause is the least time to wait before the next login then. It is short, since
+// a network that breaks again and again looks the same.
+const flapPause = 2 * time.Second
+
+// pauseLocked is how long to wait at least before the next login.
+func (s *Session) pauseLocked() time.Duration {
+	if s.flaps < maxFlaps {
 		return 0
 	}
-	return min(minBackoff<<min(flaps-maxFlaps+1, 10), maxBackoff)
-}
-
-// firstBackoff returns the pause after the first login that fails.
-func (s *Session) firstBackoff() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(minBackoff, flapPause(s.flaps))
+	return flapPause
 }
 
 // flappedLocked returns why the connection ended, and counts those that the target
 // ended soon.
 func (s *Session) flappedLocked(c *conn) error {
-	if !endedByTarget(c.err) || time.Since(c.began) > flapTime+2*flapPause(s.flaps) {
+	if !endedByTarget(c.err) || time.Since(c.began) > flapTime {
 		s.flaps = 0
 		return c.err
 	}

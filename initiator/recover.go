@@ -35,7 +35,7 @@ func (s *Session) lost(c *conn) {
 		Int("commands", s.waitingLocked()+maxSlots-len(s.slots.free)).
 		Msg("connection lost, logging in again")
 	s.changeLocked(Recovering, reason)
-	s.nextAttempt = time.Now().Add(max(c.time2wait, flapPause(s.flaps)))
+	s.nextAttempt = time.Now().Add(max(c.time2wait, s.pauseLocked()))
 	for _, d := range s.disks {
 		d.retry.stop()
 		if d.state == DiskReady {
@@ -87,7 +87,7 @@ func (s *Session) recover() *conn {
 	defer cancel()
 	expired := s.expireLater()
 	defer expired.Stop()
-	for backoff := s.firstBackoff(); !s.ending(); backoff = min(2*backoff, maxBackoff) {
+	for backoff := minBackoff; !s.ending(); backoff = min(2*backoff, maxBackoff) {
 		if !s.pause() {
 			return nil
 		}
