@@ -18,6 +18,7 @@ type statusJSON struct {
 type targetJSON struct {
 	IQN, Directory, State, Reason string
 	Since                         time.Time
+	NextAttempt                   *time.Time `json:"next_attempt"`
 	Reconnects                    int
 	Portals                       []struct {
 		Address, State, ALUA, Reason string
@@ -38,6 +39,7 @@ type lunJSON struct {
 	WrittenBytes                                int64 `json:"written_bytes"`
 	DirtyBytes                                  int64 `json:"dirty_bytes"`
 	HeldBytes                                   int64 `json:"held_bytes"`
+	Waiting                                     int
 	Reservation                                 string
 	ReservationKey                              string `json:"reservation_key"`
 	Warnings                                    []string

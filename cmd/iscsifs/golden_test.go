@@ -48,7 +48,7 @@ func exampleReport() status.Report {
 					Stats:      status.Stats{TxDataOctets: 1000, RxDataOctets: 2000},
 					LUNs: []status.LUN{
 						{LUN: 0, Path: "/mnt/luns/lun0", Size: 1 << 30, BlockSize: 512, Vendor: "ACME", Product: "Platter", Revision: "1.2", Serial: "S1",
-							ID: "3600140", Thin: true, Reservation: "held", ReservationKey: "0x00000000000ab1e5", DirtyBytes: 1 << 20, ReadBytes: 4096, WrittenBytes: 8192,
+							ID: "3600140", Thin: true, Reservation: "held", ReservationKey: "0x00000000000ab1e5", DirtyBytes: 1 << 20, Waiting: 3, ReadBytes: 4096, WrittenBytes: 8192,
 							Holders: []status.Holder{{Kind: "process", Name: "bash", PID: 99, User: "alice", Command: "kill 99"},
 								{Kind: "loop device", Name: "/dev/loop0", Command: "losetup -d /dev/loop0"}}},
 						{LUN: 1, Path: "/mnt/luns/lun1", Size: 10 << 30, BlockSize: 4096, ReadOnly: true, Warnings: []string{"identity weak"}},

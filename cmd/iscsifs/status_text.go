@@ -129,6 +129,9 @@ func (w *statusWriter) lun(l status.LUN) {
 	if l.DirtyBytes+l.HeldBytes > 0 {
 		w.line(3, "dirty: %s, held: %s", humanize.IBytes(uint64(l.DirtyBytes)), humanize.IBytes(uint64(l.HeldBytes)))
 	}
+	if l.Waiting > 0 {
+		w.line(3, "commands that wait for the target: %d", l.Waiting)
+	}
 	w.warnings(3, l.Warnings)
 	for _, h := range l.Holders {
 		w.holder(h)

@@ -67,6 +67,7 @@ type LUN struct {
 	DirtyBytes     int64    `json:"dirty_bytes"`     // written here, not yet on the target
 	HeldBytes      int64    `json:"held_bytes"`      // dirty and kept back until `iscsifs sync`
 	InFlight       int      `json:"in_flight"`       // commands
+	Waiting        int      `json:"waiting"`         // commands that wait for a session, or for the LUN
 	CacheHits      uint64   `json:"cache_hits"`
 	CacheMisses    uint64   `json:"cache_misses"`
 	ReadBytes      uint64   `json:"read_bytes"`
