@@ -595,3 +595,20 @@ func TestReissueInMidData(t *testing.T) {
 	w.status(old, 0x40, nil)
 	w.quiet()
 }
+
+// TestForgottenReset: a reset that the target forgets to answer is sent again, well
+// before it counts as refused.
+func TestForgottenReset(t *testing.T) {
+	l := newLab(t, func(_ *target.Config, c *Config) { c.CommandTimeout, c.ResetTimeout = time.Minute, time.Minute })
+	forgotten := l.OnReceive(target.Once(taskManagementOf(0, lunReset)), target.Drop())
+	if err := l.disk.Reset(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	if forgotten.Count() != 1 {
+		t.Error("nothing was forgotten")
+	}
+	l.write(pattern(1, 512), 0)
+	if n := l.s.Status().Reconnects; n != 0 {
+		t.Errorf("%d reconnects", n)
+	}
+}

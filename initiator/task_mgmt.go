@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -103,10 +104,22 @@ func (s *Session) resetLUN(ctx context.Context, lun scsi.LUN, functions ...pdu.T
 	return last
 }
 
+// resetAgain is after how long a reset without an answer is sent once more, and
+// then after twice as long: tgt was seen to forget the answer, for good, where a
+// command of the LUN ended in the same moment.
+const resetAgain = 2 * time.Second
+
 func (s *Session) resetWith(ctx context.Context, lun scsi.LUN, f pdu.TaskMgmtFunction) (tmReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ResetTimeout)
 	defer cancel()
-	return s.taskMgmt(ctx, tmRequest{f, lun, pdu.ReservedTag, 0})
+	for patience := resetAgain; ; patience *= 2 {
+		once, end := context.WithTimeout(ctx, patience)
+		r, err := s.taskMgmt(once, tmRequest{f, lun, pdu.ReservedTag, 0})
+		end()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrTimeout) {
+			return r, err
+		}
+	}
 }
 
 // holdForReset keeps commands from being sent behind a reset, which would leave
