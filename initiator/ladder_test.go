@@ -311,12 +311,12 @@ func TestSlowFlush(t *testing.T) {
 // TestSlowFlushEnds: but no longer.
 func TestSlowFlushEnds(t *testing.T) {
 	l := newLab(t, func(_ *target.Config, c *Config) {
-		c.FlushTimeout, c.NoopInterval, c.ReplacementTimeout = 50*time.Millisecond, 30*time.Millisecond, 300*time.Millisecond
+		c.FlushTimeout, c.NoopInterval, c.ReplacementTimeout = 200*time.Millisecond, 50*time.Millisecond, 800*time.Millisecond
 	})
 	l.OnExecute(target.SCSI(target.OpSynchronizeCache16), target.Drop())
 	start := time.Now()
 	err := l.disk.Sync(timeout(t))
-	if took := time.Since(start); !errors.Is(err, ErrTimeout) || took < 600*time.Millisecond {
+	if took := time.Since(start); !errors.Is(err, ErrTimeout) || took < 1600*time.Millisecond {
 		t.Errorf("after %v: %v", took, err)
 	}
 }

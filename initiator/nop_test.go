@@ -98,7 +98,7 @@ func TestStatSN(t *testing.T) {
 func TestPingDuringWrite(t *testing.T) {
 	p := newWirePeer(t, "InitialR2T=Yes ImmediateData=No MaxBurstLength=16776192 MaxRecvDataSegmentLength=65536")
 	s, w := p.login()
-	const length = 8 << 20
+	const length = 15 << 20
 	x := newCommand(scsi.LUN{}, scsi.Write16(0, length/512, false), soon)
 	x.write, x.data = true, newVector([][]byte{make([]byte, length)})
 	done := async(func() error {
