@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/control"
@@ -57,6 +58,7 @@ func (p *program) serveMount(ctx context.Context, point string, opts daemon.Opti
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, daemon.HandledSignals...)
 	defer signal.Stop(signals)
+	spareProcessor()
 	if opts.Mountpoint, err = daemon.CheckMountpoint(ctx, point); err != nil {
 		return err
 	}
@@ -114,4 +116,15 @@ func initiatorOptions(cfg *config.Config) (opts daemon.Options, err error) {
 		opts.InitiatorAlias, _ = os.Hostname() // none is no harm
 	}
 	return opts, nil
+}
+
+// spareProcessor has the runtime use one more processor than there is: a goroutine
+// that waits in read(2) for the kernel's next request keeps one of them from the others
+// for up to 10 ms. With two processors a read of 4 KiB from the target took 75 µs of
+// processor time instead of 110, and less than half of the thread switches. Who sets
+// GOMAXPROCS decides for himself.
+func spareProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
