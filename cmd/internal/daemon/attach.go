@@ -70,6 +70,11 @@ func (d *Daemon) present(ctx context.Context, l *lun) error {
 	if err := d.reserve(ctx, l); err != nil {
 		return err
 	}
+	if !l.disk.ReadOnly() {
+		if err := d.endPredecessor(ctx, l); err != nil {
+			return err
+		}
+	}
 	if err := d.openVolume(l); err != nil {
 		return fmt.Errorf("present %s: %w", l.where(), err)
 	}

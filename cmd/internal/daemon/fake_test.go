@@ -26,6 +26,9 @@ type fakeDisk struct {
 	status      initiator.DiskStatus
 	refreshErr  error  // of each Refresh
 	refreshHook func() // of each Refresh; nil = none
+	refreshes   int
+	resetErr    error // of each Reset
+	resets      int
 	pending     []byte // what AcceptCapacity takes over; nil = nothing
 	closed      bool
 
@@ -58,10 +61,18 @@ func (d *fakeDisk) Status() initiator.DiskStatus { d.mu.Lock(); defer d.mu.Unloc
 func (d *fakeDisk) Refresh(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.refreshes++
 	if d.refreshHook != nil {
 		d.refreshHook()
 	}
 	return d.refreshErr
+}
+
+func (d *fakeDisk) Reset(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.resets++
+	return d.resetErr
 }
 
 // AcceptCapacity takes over what a refused shrink has left.

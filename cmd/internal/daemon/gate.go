@@ -26,11 +26,26 @@ func (d *Daemon) openGate(ctx context.Context, l *lun) error {
 	if err != nil {
 		return err
 	}
-	if err := d.reserveUnit(ctx, l); err != nil {
-		let()
+	if err := d.takeUnit(ctx, l); err != nil {
+		if let != nil {
+			let()
+		}
 		return err
 	}
 	l.hold(let)
 	l.gate.open.Store(true)
 	return nil
+}
+
+// takeUnit readies a LUN to be written: it is this host's, and nobody's writes of an
+// earlier mount come any more.
+func (d *Daemon) takeUnit(ctx context.Context, l *lun) error {
+	if err := d.reserveUnit(ctx, l); err != nil {
+		return err
+	}
+	err := d.endPredecessor(ctx, l)
+	if err != nil {
+		l.unreserve(ctx)
+	}
+	return err
 }

@@ -23,6 +23,7 @@ type disk interface {
 	Info() initiator.DiskInfo
 	Status() initiator.DiskStatus
 	Refresh(ctx context.Context) error
+	Reset(ctx context.Context) error
 	AcceptCapacity(ctx context.Context) error
 	Reserve(ctx context.Context, key, preempt uint64) error
 	Release(ctx context.Context) error
