@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -35,15 +34,15 @@ func TestGhostOfKilledDaemon(t *testing.T) {
 	if !held.Await(1, 10*time.Second) {
 		t.Fatal("v1 has not come to the target")
 	}
-	if err := unix.Kill(m.daemon(t), unix.SIGKILL); err != nil {
+	daemon := m.daemon(t)
+	if err := unix.Kill(daemon, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if err := writer.Wait(); err == nil {
 		t.Fatal("v1 was synchronized, though the target holds it")
 	}
-	dead := func() bool { _, err := os.Stat(m.lun(0)); return err != nil }
-	if !eventually(5*time.Second, dead) {
-		t.Fatal("the mount survives its daemon")
+	if !eventually(10*time.Second, func() bool { return !running(daemon) }) {
+		t.Fatal("the daemon survives SIGKILL")
 	}
 	h.mustIscsifs("mount", m.config, m.point)
 	h.sh(put(v2))
