@@ -29,6 +29,7 @@ type fakeDisk struct {
 	refreshes   int
 	resetErr    error // of each Reset
 	resets      int
+	onWrite     func() // told of each write before it changes the medium; nil = none
 	pending     []byte // what AcceptCapacity takes over; nil = nothing
 	closed      bool
 
@@ -123,6 +124,12 @@ func (d *fakeDisk) ReadvAt(_ context.Context, bufs [][]byte, off int64) error {
 }
 
 func (d *fakeDisk) WritevAt(_ context.Context, bufs [][]byte, off int64) error {
+	d.mu.Lock()
+	tell := d.onWrite
+	d.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	copy(d.data[off:], bytes.Join(bufs, nil))

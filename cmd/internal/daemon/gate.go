@@ -37,13 +37,17 @@ func (d *Daemon) openGate(ctx context.Context, l *lun) error {
 	return nil
 }
 
-// takeUnit readies a LUN to be written: it is this host's, and nobody's writes of an
-// earlier mount come any more.
+// takeUnit readies a LUN to be written: it is this host's, no writes of an earlier
+// mount come any more, and what others wrote before it was reserved is not hidden by
+// what was read.
 func (d *Daemon) takeUnit(ctx context.Context, l *lun) error {
 	if err := d.reserveUnit(ctx, l); err != nil {
 		return err
 	}
 	err := d.endPredecessor(ctx, l)
+	if err == nil && l.exclusive() {
+		err = l.distrust(ctx)
+	}
 	if err != nil {
 		l.unreserve(ctx)
 	}

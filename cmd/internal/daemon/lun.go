@@ -30,6 +30,7 @@ type lun struct {
 	mu       sync.Mutex
 	let      func() // gives up the guard; nil = none is held
 	shrunkTo int64  // the capacity that was not accepted; 0 = none
+	stale    bool   // others may have written what is in memory, and it is not forgotten yet
 }
 
 // link is a symbolic link in the tree.
