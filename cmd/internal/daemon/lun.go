@@ -89,10 +89,11 @@ func naaName(info initiator.DiskInfo) string {
 }
 
 // sameUnit tells whether two LUNs lead to one logical unit: the same designator,
-// unique in the world, and nothing else that differs.
+// unique in the world, and nothing else that differs. The capacity is not compared: of
+// a unit that has grown, the one path may know before the other.
 func sameUnit(a, b initiator.DiskInfo) bool {
 	best, ok := scsi.BestDesignator(a.Designators)
 	return ok && best.WorldWideUnique() && a.UdevID != "" && a.UdevID == b.UdevID && a.Serial == b.Serial &&
 		a.Inquiry.Vendor == b.Inquiry.Vendor && a.Inquiry.Product == b.Inquiry.Product &&
-		a.Capacity.Blocks == b.Capacity.Blocks && a.Capacity.BlockSize == b.Capacity.BlockSize
+		a.Capacity.BlockSize == b.Capacity.BlockSize
 }

@@ -175,6 +175,7 @@ func TestRemovedPathLeavesFile(t *testing.T) {
 	for _, disk := range []*fakeDisk{a.disk(1), b.disk(7)} {
 		disk.info.Designators, disk.info.UdevID, disk.info.Serial = []scsi.Designator{worldWide}, "360", "1"
 	}
+	b.disk(7).info.Capacity.Blocks *= 2 // it has grown, which the session of the first does not know yet
 	d := served(t, newSite(a, b))
 	if second := d.attached()[1]; second.first == nil {
 		t.Fatal("two files for one logical unit")
