@@ -199,6 +199,7 @@ type fakeSession struct {
 	reports  []scsi.LUN // of REPORT LUNS
 	disks    map[scsi.LUN]*fakeDisk
 	lunsHook func() error // decides the error of each REPORT LUNS; nil = none
+	opened   int          // counts OpenDisk
 	logouts  int
 	tell     func(initiator.Event)
 	accepts  func(scsi.LUN, int64, int64) bool
@@ -238,6 +239,7 @@ func (s *fakeSession) drop(n uint8, state initiator.DiskState) {
 func (s *fakeSession) OpenDisk(_ context.Context, lun scsi.LUN) (disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.opened++
 	if d := s.disks[lun]; d != nil {
 		return d, nil
 	}

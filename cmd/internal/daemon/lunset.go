@@ -46,18 +46,8 @@ func (d *Daemon) endChanges() {
 	defer d.attaching.Unlock()
 }
 
-// add makes a file of one more disk of a target, and takes the disk over; after an
-// error it is closed.
-func (d *Daemon) add(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
-	done, err := d.change()
-	if err != nil {
-		_ = o.disk.Close()
-		return nil, err
-	}
-	defer done()
-	return d.addLocked(ctx, t, o, portal)
-}
-
+// addLocked makes a file of one more disk of a target, and takes the disk over; after
+// an error it is closed. The caller has the right to change the set of LUNs.
 func (d *Daemon) addLocked(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
 	l := newLUN(t, o, portal)
 	if err := d.attachOne(ctx, l, nil); err != nil {

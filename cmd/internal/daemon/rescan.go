@@ -203,6 +203,12 @@ func (s *scan) discover(ctx context.Context, n numberedLUN) {
 	if !wanted || known {
 		return
 	}
+	done, err := s.d.change() // before the disk is opened: a mount that ends logs out meanwhile
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	defer done()
 	disk, err := s.session.OpenDisk(ctx, n.lun)
 	if errors.Is(err, initiator.ErrNotDisk) {
 		return
@@ -211,7 +217,7 @@ func (s *scan) discover(ctx context.Context, n numberedLUN) {
 		s.fail(Classify(err))
 		return
 	}
-	l, err := s.d.add(ctx, s.t, openDisk{n.number, disk}, s.session.Status().Portal)
+	l, err := s.d.addLocked(ctx, s.t, openDisk{n.number, disk}, s.session.Status().Portal)
 	if err != nil {
 		s.refuse(err)
 		return
