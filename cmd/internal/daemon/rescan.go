@@ -65,6 +65,7 @@ type scan struct {
 	asked   bool
 	reports []numberedLUN
 	failed  bool // the target could not be asked everything
+	open    bool // whether an attached LUN is there is not decided yet
 }
 
 // refuse takes note of what could not be done.
@@ -120,12 +121,12 @@ func (t *target) live() (session, error) {
 }
 
 // refresh asks LUNs what they are, all at once. Where nobody asked for the scan the
-// target has told what has changed of those that it reports.
+// target has told what has changed of those that it reports and that answer.
 func (s *scan) refresh(ctx context.Context, luns []*lun) []error {
 	errs := make([]error, len(luns))
 	var group sync.WaitGroup
 	for i, l := range luns {
-		if s.asked || !s.reported(l) {
+		if s.asked || !s.reported(l) || l.opened.Status().State != initiator.DiskReady {
 			group.Go(func() { errs[i] = l.opened.Refresh(ctx) })
 		}
 	}
@@ -145,6 +146,9 @@ func (s *scan) judge(ctx context.Context, l *lun, before facts, err error) {
 	case s.gone(l, err):
 		s.remove(ctx, l, err)
 		return
+	}
+	if !s.reported(l) || l.opened.Status().State == initiator.DiskAway {
+		s.open = true
 	}
 	if gate := s.d.follow(ctx, l); gate != nil && s.asked {
 		s.refuse(gate)

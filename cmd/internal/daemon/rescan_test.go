@@ -127,6 +127,44 @@ func TestScanIsRepeated(t *testing.T) {
 	wantPaths(t, d, "lun1", "lun2")
 }
 
+// A LUN that is away when the target tells of a change is looked at again until it is
+// lost and removed, also when nothing more is told.
+func TestAwayLUNIsRemoved(t *testing.T) {
+	previous := scanPause
+	scanPause = time.Millisecond
+	t.Cleanup(func() { scanPause = previous })
+	a := newFakeSession(iqnA, 1, 2)
+	d := served(t, newSite(a))
+	away := a.disk(2)
+	a.drop(2, initiator.DiskAway)
+	a.tell(initiator.Event{Kind: initiator.LUNsChanged})
+	for deadline := time.Now().Add(10 * time.Second); away.refreshed() < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not asked again")
+		}
+	}
+	wantPaths(t, d, "lun1", "lun2")
+	away.vanish(initiator.DiskLost)
+	wantPaths(t, d, "lun1")
+}
+
+// Of the LUNs that a target reports, those that do not answer are asked.
+func TestScanAsksReportedLUNThatIsAway(t *testing.T) {
+	a := newFakeSession(iqnA, 1, 2)
+	d := served(t, newSite(a))
+	a.disk(2).vanish(initiator.DiskAway)
+	d.scan(t.Context(), d.targets[0], control.RescanOptions{}, false)
+	if well, away := a.disk(1).refreshed(), a.disk(2).refreshed(); well != 0 || away != 1 {
+		t.Errorf("asked %d times a LUN that is well, %d times one that is away", well, away)
+	}
+}
+
+func (d *fakeDisk) refreshed() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refreshes
+}
+
 // A LUN with data that is not on the target stays, whoever asks.
 func TestRemovedLUNWithDirtyData(t *testing.T) {
 	a := newFakeSession(iqnA, 1)

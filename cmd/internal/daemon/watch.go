@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 // news is what the initiator has told of the LUNs of a target, and nobody has heeded
 // yet.
 type news struct {
-	wake chan struct{} // one slot
+	wake    chan struct{} // one slot
+	refused []string      // by the last scan, which the log has been told; of heed alone
 
 	mu   sync.Mutex
 	scan bool                  // the set of LUNs may be another
@@ -51,15 +53,15 @@ func (n *news) take() (scan bool, luns map[scsi.LUN]struct{}) {
 	return scan, luns
 }
 
-// scanPause is how long after a scan that failed the next one begins. A variable for
-// the tests.
+// scanPause is how long after a scan that failed, or that met a LUN which may come back
+// or be lost, the next one begins. A variable for the tests.
 var scanPause = 10 * time.Second
 
 // watch heeds the news of a target until ctx ends. It is a goroutine's life.
 func (d *Daemon) watch(ctx context.Context, t *target) {
-	var again <-chan time.Time // a scan has failed
+	var again <-chan time.Time // a scan is to be repeated
 	for {
-		failed := again != nil
+		repeat := again != nil
 		select {
 		case <-t.news.wake:
 		case <-again:
@@ -67,7 +69,7 @@ func (d *Daemon) watch(ctx context.Context, t *target) {
 			return
 		}
 		again = nil
-		if !d.heed(ctx, t, failed) {
+		if !d.heed(ctx, t, repeat) {
 			again = time.After(scanPause)
 		}
 	}
@@ -86,12 +88,13 @@ func (d *Daemon) heed(ctx context.Context, t *target, scan bool) bool {
 		return true
 	}
 	s := d.scan(ctx, t, control.RescanOptions{}, false)
-	level := zerolog.WarnLevel
-	if s.failed {
-		level = zerolog.DebugLevel
-	}
 	for _, line := range s.Refused {
+		level := zerolog.WarnLevel
+		if s.failed || slices.Contains(t.news.refused, line) {
+			level = zerolog.DebugLevel
+		}
 		t.log.WithLevel(level).Msg(line)
 	}
-	return !s.failed
+	t.news.refused = s.Refused
+	return !s.failed && !s.open
 }
