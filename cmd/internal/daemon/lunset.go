@@ -3,6 +3,8 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
@@ -76,8 +78,12 @@ func (d *Daemon) replace(t *target, old, l *lun) {
 	slices.SortStableFunc(t.luns, func(a, b *lun) int { return cmp.Compare(a.number, b.number) })
 }
 
+// errUnsynced is why a LUN is not removed: data of it is not on the target.
+var errUnsynced = errors.New("there is data that is not on the target")
+
 // remove takes a LUN out of the mount: its names vanish, and who has it open gets
-// EIO. Further paths to its logical unit get a file of their own.
+// EIO. Further paths to its logical unit get a file of their own. Where something was
+// written that is not on the target the error is errUnsynced, and the LUN stays.
 func (d *Daemon) remove(ctx context.Context, l *lun) error {
 	done, err := d.change()
 	if err != nil {
@@ -87,6 +93,9 @@ func (d *Daemon) remove(ctx context.Context, l *lun) error {
 	if !slices.Contains(d.attached(), l) {
 		return nil // it was replaced meanwhile
 	}
+	if err := d.withdraw(l); err != nil {
+		return err
+	}
 	d.removeLocked(ctx, l)
 	for _, other := range d.attached() {
 		if other.first == l {
@@ -94,6 +103,23 @@ func (d *Daemon) remove(ctx context.Context, l *lun) error {
 		}
 	}
 	return nil
+}
+
+// withdraw takes the file of a LUN away, so that nobody writes any more, and gives it
+// back if somebody has until then.
+func (d *Daemon) withdraw(l *lun) error {
+	if l.first != nil {
+		return nil
+	}
+	d.logUnlessGone(d.files.RemoveLUN(l.target.cfg.Directory, l.name))
+	if !l.volume.Unsynced() {
+		return nil
+	}
+	err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs)
+	if err != nil {
+		return fmt.Errorf("present %s again: %w", l.where(), err)
+	}
+	return errUnsynced
 }
 
 func (d *Daemon) removeLocked(ctx context.Context, l *lun) {

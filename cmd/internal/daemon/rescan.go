@@ -186,13 +186,17 @@ func (s *scan) acceptShrink(ctx context.Context, l *lun) error {
 // remove takes a LUN away that the target has no more. One with data that is not on
 // the target stays, and so does the data.
 func (s *scan) remove(ctx context.Context, l *lun, why error) {
-	if l.first == nil && l.volume.Unsynced() {
+	err := errUnsynced
+	if l.first != nil || !l.volume.Unsynced() {
+		err = s.d.remove(ctx, l)
+	}
+	if errors.Is(err, errUnsynced) {
 		_ = s.d.follow(ctx, l)
 		s.refuse(exitcode.Errorf(exitcode.Dirty, "%s: the target has it no more (%w), but %s of it is not written: the data is kept until the LUN comes back, or until `iscsifs umount --discard-dirty %s`",
 			l.path(), why, humanize.IBytes(uint64(l.dirty())), plain.Quoted(s.d.opts.Mountpoint)))
 		return
 	}
-	if err := s.d.remove(ctx, l); err != nil {
+	if err != nil {
 		s.refuse(fmt.Errorf("%s: %w", l.path(), err))
 		return
 	}

@@ -187,6 +187,27 @@ func TestRemovedLUNWithDirtyData(t *testing.T) {
 	}
 }
 
+// What is written while a LUN is being removed is kept, and so is the LUN's file.
+func TestWrittenWhileRemoved(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	l := d.attached()[0]
+	write(t, d) // after the scan has looked, as d.remove does not
+	if err := d.remove(t.Context(), l); !errors.Is(err, errUnsynced) {
+		t.Errorf("removed: %v", err)
+	}
+	wantPaths(t, d, "lun1")
+	if a.disk(1).isClosed() || !l.volume.Unsynced() {
+		t.Error("the data is given up")
+	}
+	if err := d.files.RemoveLUN("", "lun1"); err != nil {
+		t.Errorf("the file is not there again: %v", err)
+	}
+	if err := d.Flush(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+}
+
 // Another logical unit in the place of one takes its name only when somebody asks.
 func TestReplacedLUN(t *testing.T) {
 	a := newFakeSession(iqnA, 1)
