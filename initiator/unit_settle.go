@@ -2,6 +2,8 @@ package initiator
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +12,52 @@ import (
 
 // settlePause is how long a reset that failed on every path is put off.
 const settlePause = time.Second
+
+// Reset sends a LOGICAL UNIT RESET through the first path that takes it, and
+// returns when the target has answered: then nothing that was sent before, by
+// whatever path or session, is executed any more. The commands of all paths are
+// sent again; those of other sessions are lost. The epoch changes. Without a path
+// that is logged in Reset fails at once with ErrSessionLost.
+func (u *Unit) Reset(ctx context.Context) error {
+	if err := u.lockSettling(ctx); err != nil {
+		return err
+	}
+	defer u.unlockSettling()
+	err := error(u.noReset())
+	for _, d := range u.resettable() {
+		if err = u.resetThrough(ctx, d, d.Reset); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+// noReset is why the unit cannot be reset where no path is up.
+func (u *Unit) noReset() *Error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.isClosed() {
+		return u.error("reset", ErrClosed)
+	}
+	if reason := u.reasonLocked(); reason != nil {
+		return u.error("reset", fmt.Errorf("%w: no path is left: %w", ErrSessionLost, reason))
+	}
+	return u.error("reset", fmt.Errorf("%w: no path is left", ErrSessionLost))
+}
+
+// resettable returns the paths that are up, the usable ones first.
+func (u *Unit) resettable() (disks []*Disk) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, usable := range []bool{true, false} {
+		for _, p := range u.paths {
+			if p.state == pathUp && p.usable() == usable && !u.isClosed() {
+				disks = append(disks, p.disk)
+			}
+		}
+	}
+	return disks
+}
 
 // startResetLocked has the writes ended that lost paths left behind.
 func (u *Unit) startResetLocked() {
@@ -67,16 +115,38 @@ func (u *Unit) resetPath() *Disk {
 //
 // reset does it through via, and cares for the commands of via itself.
 func (u *Unit) settle(ctx context.Context, via *Disk, reset func(context.Context) error) error {
+	if err := u.lockSettling(ctx); err != nil {
+		return err
+	}
+	defer u.unlockSettling()
+	if !u.haunted() {
+		return nil
+	}
+	return u.resetThrough(ctx, via, reset)
+}
+
+func (u *Unit) lockSettling(ctx context.Context) error {
 	select {
 	case u.settling <- struct{}{}:
-		defer func() { <-u.settling }()
+		return nil
 	case <-ctx.Done():
 		return u.error("reset", context.Cause(ctx))
 	}
+}
+
+func (u *Unit) unlockSettling() { <-u.settling }
+
+// haunted tells whether writes of lost paths may still be executed.
+func (u *Unit) haunted() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.ContainsFunc(u.paths, func(p *path) bool { return p.ghost })
+}
+
+// resetThrough resets the logical unit through one path, and sees to what that has
+// ended on all. The caller holds Unit.settling.
+func (u *Unit) resetThrough(ctx context.Context, via *Disk, reset func(context.Context) error) error {
 	ghosts := u.beginReset(via)
-	if len(ghosts) == 0 {
-		return nil
-	}
 	err := reset(ctx)
 	if err == nil {
 		u.reissueOthers(via)
@@ -89,13 +159,11 @@ func (u *Unit) settle(ctx context.Context, via *Disk, reset func(context.Context
 func (u *Unit) beginReset(via *Disk) (ghosts []*path) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.via = via
 	for _, p := range u.paths {
 		if p.ghost {
 			ghosts = append(ghosts, p)
 		}
-	}
-	if ghosts != nil {
-		u.via = via
 	}
 	return ghosts
 }
@@ -114,6 +182,8 @@ func (u *Unit) endReset(ghosts []*path, err error) {
 			p.ghost = false
 		}
 		u.epoch++ // a reset may have cost the target its cache
+	}
+	if err == nil && ghosts != nil {
 		u.log.Info().Str("path", u.via.s.cfg.path).Msg("the unanswered writes of lost paths are ended: writes go on")
 	}
 	u.via = nil
