@@ -84,14 +84,15 @@ func (s *Session) takeProbe(c *conn) (free func()) {
 	}
 }
 
-// askLater plans the next attempt for a disk that is away, or whose news could
-// not be had.
+// askLater plans the next attempt for a disk that is not used, or whose news could
+// not be had. A refused one is asked too: it may have been given its size, or its
+// place, back, which nothing announces to a disk without commands.
 func (d *Disk) askLater() {
 	s := d.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	news := d.state == DiskReady && d.announced != 0
-	if !news && d.state != DiskAway && d.state != DiskLost {
+	if !news && d.state != DiskAway && d.state != DiskLost && d.state != DiskRefused {
 		return
 	}
 	pause := min(minProbeBackoff<<min(d.tries, 10), maxProbeBackoff)

@@ -21,8 +21,8 @@ type DiskState uint8
 //	 ├─────────────────────────────────────────────────┤ └───┘
 //	 │                        the replacement timeout  ▼
 //	 ├──────────────────────────────────────────────  Lost, asked again as Away is
-//	 │   the same, by Refresh                          ▲
-//	 └─── Refused ─────────────────────────────────────┘ absent
+//	 │   the same                                      ▲
+//	 └─── Refused, asked again as Away is ─────────────┘ absent
 //	         ▲
 //	         └── another logical unit or a smaller one: from every state
 //

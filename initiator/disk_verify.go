@@ -30,7 +30,11 @@ func (d *Disk) refresh(ctx context.Context, accept bool) error {
 	defer cancel()
 	ctx, unbind := c.bind(ctx)
 	defer unbind()
-	return d.examine(ctx, c, examination{accept: accept})
+	err = d.examine(ctx, c, examination{accept: accept})
+	if err != nil {
+		d.askLater()
+	}
+	return err
 }
 
 // connection returns the live connection.
@@ -125,6 +129,8 @@ func (d *Disk) conclude(c *conn, x examination, announced eventSet, now *DiskInf
 		d.changeLocked(DiskRefused, why)
 	// A disk that is in use and merely silent has a ladder for its commands.
 	case d.state == DiskReady && !absent, !x.keeper && !absent:
+	// What is known of a refused one holds until it tells something else.
+	case d.state == DiskRefused && !absent:
 	case d.state.usable():
 		d.changeLocked(DiskAway, why)
 		d.waitLocked(0)

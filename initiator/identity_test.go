@@ -166,3 +166,40 @@ func TestIdentityOfOneLUN(t *testing.T) {
 	second.ReadAt(got, 0)
 	same(t, "the medium", got, data)
 }
+
+// TestShrunkGrowsAgain: a disk that has become smaller, and is then given its size
+// back, is used again in the same session, without a word of its user; a question
+// that merely fails meanwhile changes nothing.
+func TestShrunkGrowsAgain(t *testing.T) {
+	for name, shrink := range map[string]func(l *lab){
+		"noticed by a unit attention": func(l *lab) { _, _ = l.disk.ReadAt(timeout(l.t), make([]byte, 512), 0) },
+		"noticed by Refresh":          func(l *lab) { _ = l.disk.Refresh(timeout(l.t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			if err := l.lun.SetSize(4 << 20); err != nil {
+				t.Fatal(err)
+			}
+			shrink(l)
+			awaitDisk(t, l.disk, DiskRefused)
+			broken := l.OnExecute(target.SCSI(target.OpInquiry), target.AnswerWith(target.CheckCondition(4, 0x44, 0)))
+			if !broken.Await(3, soon) {
+				t.Fatal("the disk is not asked again")
+			}
+			if st := l.disk.Status(); st.State != DiskRefused || !errors.Is(st.Reason, ErrShrunk) {
+				t.Errorf("after a question that failed: %v, %v", st.State, st.Reason)
+			}
+			broken.Remove()
+			if err := l.lun.SetSize(8 << 20); err != nil {
+				t.Fatal(err)
+			}
+			awaitDisk(t, l.disk, DiskReady)
+			data := pattern(1, 512)
+			l.write(data, 8<<20-512)
+			l.holds(data, 8<<20-512)
+			if n := l.s.Status().Reconnects; n != 0 {
+				t.Errorf("%d new logins", n)
+			}
+		})
+	}
+}
