@@ -12,9 +12,10 @@ const (
 	maxProbes = 8 // at a time in one session
 	// probePatience is after how long one that does not answer no longer counts
 	// as one of them.
-	probePatience   = 2 * time.Second
+	probePatience = 2 * time.Second
+	// minProbeBackoff is the first pause between two questions; the longest is
+	// maxBackoff, for its reason: somebody's I/O waits for a LUN that is back.
 	minProbeBackoff = 250 * time.Millisecond
-	maxProbeBackoff = 30 * time.Second
 )
 
 // tendLocked has the logical unit asked what it is, soon: after a login, after a
@@ -95,13 +96,20 @@ func (d *Disk) askLater() {
 	if !news && d.state != DiskAway && d.state != DiskLost && d.state != DiskRefused {
 		return
 	}
-	pause := min(minProbeBackoff<<min(d.tries, 10), maxProbeBackoff)
+	pause := probePause(d.tries)
 	d.tries++
-	d.retry.start(pause/2+rand.N(pause), func() {
+	d.retry.start(pause, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		d.tendLocked()
 	})
+}
+
+// probePause is how long to wait after so many questions in vain, give or take
+// half of it, so that not all disks ask at once.
+func probePause(tries int) time.Duration {
+	pause := min(minProbeBackoff<<min(tries, 10), maxBackoff)
+	return pause/2 + rand.N(pause)
 }
 
 // proveLocked begins the proof that the disk is the same as before: commands wait

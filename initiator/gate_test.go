@@ -364,3 +364,16 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// TestProbePause: a LUN that was away for long is noticed as soon when it is back
+// as a target is: the pauses grow, to that between two logins, and no further.
+func TestProbePause(t *testing.T) {
+	for tries := range 100 {
+		if pause := probePause(tries); pause < minProbeBackoff/2 || pause > maxBackoff*3/2 {
+			t.Errorf("%v after %d questions", pause, tries)
+		}
+	}
+	if short, long := probePause(0), probePause(20); short > minProbeBackoff*3/2 || long < maxBackoff/2 {
+		t.Errorf("%v at first, %v at last", short, long)
+	}
+}
