@@ -36,7 +36,8 @@
 // were not sent yet. If a write was unanswered, a LOGICAL UNIT RESET goes before: a
 // target may still execute what it had received on the old connection. A LUN that
 // is absent, not ready or silent is asked again for as long as the session lives;
-// its commands wait too, then fail with [ErrLUNLost]. See [DiskState].
+// its commands wait too, then fail with [ErrLUNLost]. So is one that is another or
+// a smaller one than it was, while its commands fail. See [DiskState].
 //
 // What a target answered GOOD for is durable only after [Disk.Sync]. A target that
 // restarts may lose it before; [Disk.Epoch] tells.

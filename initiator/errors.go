@@ -67,8 +67,11 @@ var (
 
 // AwayTooLong tells whether a command failed because its session, or its LUN, did
 // not come back within the replacement timeout: another host may own the LUN by
-// now.
+// now. A LUN that is there, and not what it was, is not away.
 func AwayTooLong(err error) bool {
+	if errors.Is(err, ErrShrunk) || errors.Is(err, ErrIdentity) {
+		return false
+	}
 	return errors.Is(err, ErrSessionLost) || errors.Is(err, ErrLUNLost)
 }
 

@@ -111,6 +111,9 @@ func (a *access) chooseLocked() *path {
 // that ends the access. It lets go of Unit.mu meanwhile.
 func (a *access) waitLocked(ctx context.Context) error {
 	u := a.u
+	if u.refusedLocked() {
+		return u.error(a.op, u.reasonLocked()) // no waiting mends it
+	}
 	since, what := u.deadSince, "no path came back"
 	if a.write && !u.hauntedSince.IsZero() && (since.IsZero() || u.hauntedSince.Before(since)) {
 		since, what = u.hauntedSince, "no path let the unanswered writes of a lost one be ended"
