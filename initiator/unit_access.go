@@ -59,7 +59,7 @@ func (u *Unit) askable() (disks []*Disk) {
 	defer u.mu.Unlock()
 	if u.stale && !u.isClosed() {
 		for _, p := range u.paths {
-			if p.state == pathUp && p.disk.info.Load().Inquiry.TPGS != 0 {
+			if p.state == pathUp && p.reportsAccess() {
 				disks = append(disks, p.disk)
 			}
 		}

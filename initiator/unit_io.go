@@ -3,6 +3,7 @@ package initiator
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -57,11 +58,18 @@ type access struct {
 	write  bool      // to be held while writes of a lost path may be executed
 	lostAt time.Time // when a path was first lost under it
 	flight int       // commands on the present path
+	// refuser is the path that was not ready for it the last time, at a target
+	// that does not tell access states, and pause how long the access waits then before the next path.
+	refuser       *path
+	pause, rested time.Duration // rested: the last time
 }
 
 // begin waits for a path and takes it. The caller gives it back with end.
 func (a *access) begin(ctx context.Context, n int) (*path, error) {
 	u := a.u
+	if err := a.rest(ctx); err != nil {
+		return nil, err
+	}
 	u.mu.Lock()
 	for {
 		if u.isClosed() {
@@ -82,8 +90,25 @@ func (a *access) begin(ctx context.Context, n int) (*path, error) {
 	}
 }
 
+// rest waits for a path that was not ready.
+func (a *access) rest(ctx context.Context) error {
+	if a.pause == 0 {
+		return nil
+	}
+	timer := time.NewTimer(a.pause/2 + rand.N(a.pause))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-a.u.ctx.Done():
+	case <-ctx.Done():
+		return a.u.error(a.op, context.Cause(ctx))
+	}
+	return nil
+}
+
 // chooseLocked returns the path to use, nil if there is none: of those in the
-// best access state the least busy, and of several the next in turn.
+// best access state the least busy, and of several the next in turn. One that was
+// not ready is always idle: it is taken when there is no other.
 func (a *access) chooseLocked() *path {
 	u := a.u
 	if a.write && !u.hauntedSince.IsZero() {
@@ -97,7 +122,7 @@ func (a *access) chooseLocked() *path {
 		if !p.usable() {
 			continue
 		}
-		if best == nil || p.before(best, u.via) {
+		if best == nil || best == a.refuser || p != a.refuser && p.before(best, u.via) {
 			best, bestAt = p, at
 		}
 	}
@@ -166,22 +191,38 @@ func (a *access) end(p *path, err error) (again bool) {
 	if err == nil {
 		return false
 	}
-	if state, refused := accessRefused(err); refused {
-		u.accessLocked(p, state)
-		u.refreshLocked()
-		return true
-	}
-	if u.isClosed() || !pathFailed(err) {
+	a.pause = 0
+	state, refused := accessRefused(err)
+	switch {
+	case refused:
+		a.refusedLocked(p, state)
+	case u.isClosed() || !pathFailed(err):
 		return false
-	}
-	if errors.Is(err, ErrClosed) && p.state == pathUp {
+	case errors.Is(err, ErrClosed) && p.state == pathUp:
 		u.setLocked(p, pathDown, err)
 	}
-	// An access that takes every path down with it must not go on for ever.
+	// An access that takes every path down with it, or that every path refuses,
+	// whatever the target says of their states, must not go on for ever.
 	if a.lostAt.IsZero() {
 		a.lostAt = time.Now()
 	}
 	return u.replacement < 0 || time.Since(a.lostAt) < max(u.replacement, p.disk.s.cfg.CommandTimeout)
+}
+
+// refusedLocked takes note that a path has refused the access for its state. Where
+// the target reports no states it cannot be asked when that ends: there the path is
+// merely not ready, as its sense key says, and is tried again after a while.
+func (a *access) refusedLocked(p *path, state scsi.AccessState) {
+	if p.reportsAccess() {
+		a.u.accessLocked(p, state)
+		a.u.refreshLocked()
+		return
+	}
+	if a.refuser != nil {
+		a.pause = min(max(2*a.rested, minBusyPause), maxBusyPause)
+		a.rested = a.pause
+	}
+	a.refuser = p
 }
 
 // pathFailed tells whether an access failed because of its path: its session is

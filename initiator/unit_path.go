@@ -44,6 +44,10 @@ type path struct {
 // usable tells whether accesses may go out on the path.
 func (p *path) usable() bool { return p.state == pathUp && p.access.Active() }
 
+// reportsAccess tells whether the target can be asked for access states (SPC-4,
+// Section 6.4.2, TPGS).
+func (p *path) reportsAccess() bool { return p.disk.info.Load().Inquiry.TPGS != 0 }
+
 // rank orders paths: the lowest is the best. One that the unit is being reset
 // through holds its commands meanwhile.
 func (p *path) rank(resetting *Disk) int {
@@ -99,7 +103,7 @@ func (u *Unit) setLocked(p *path, to pathState, reason error) {
 	p.state, p.reason = to, reason
 	if to == pathUp {
 		u.leadLocked(p.disk)
-		if p.disk.info.Load().Inquiry.TPGS != 0 {
+		if p.reportsAccess() {
 			u.refreshLocked()
 		}
 	}
@@ -191,6 +195,7 @@ func (u *Unit) diskChanged(d *Disk) {
 		u.leadLocked(d) // it was asked once more
 	case d.state == DiskReady:
 		p.port = scsi.TargetPortOf(d.info.Load().Designators)
+		p.access = scsi.ActiveOptimized // until the target, asked anew, says otherwise
 		u.setLocked(p, pathUp, nil)
 		u.log.Debug().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Msg("path back")
 	case !d.state.usable() && p.state == pathUp:
