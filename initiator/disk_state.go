@@ -173,7 +173,8 @@ func (d *Disk) releaseLocked() {
 	}
 }
 
-// timer runs a function once, later, unless it is stopped. Guarded by Session.mu.
+// timer runs a function once, later, unless it is stopped. Guarded by the mutex of
+// the disk's session, or of the unit.
 type timer struct{ *time.Timer }
 
 func (t *timer) start(after time.Duration, f func()) {

@@ -18,7 +18,7 @@ const (
 	AccessStateChanged                       // 2A/06: ask for the ALUA states again (SPC-4, Section 5.15)
 	ReservationsChanged                      // 2A/03 to 2A/05: preempted or released
 	LUNsChanged                              // 3F/0E, or a new login: ask for REPORT LUNS again; the LUN is zero
-	LUNLost                                  // the disk cannot be used, see Reason
+	LUNLost                                  // the disk cannot be used, or none of the unit's paths, see Reason
 	LUNBack                                  // it is used again
 )
 

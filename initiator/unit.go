@@ -38,7 +38,7 @@ type Unit struct {
 
 	ctx    context.Context // ends with close
 	stop   context.CancelFunc
-	tasks  sync.WaitGroup // refresh and resetAll, which end with ctx
+	tasks  sync.WaitGroup // refresh, resetAll and tellLost, which end with ctx
 	closed func()         // tells who opened it, once; may be nil
 	// settling is held, as a token, by who resets the logical unit.
 	settling chan struct{}
@@ -58,6 +58,9 @@ type Unit struct {
 	deadSince, hauntedSince time.Time
 	readySince              time.Time // since when one is
 	failing                 bool      // the log knows that accesses fail
+	gone, toldGone          bool      // no path came back in time, and OnEvent was told, see unit_lost.go
+	telling                 bool      // tellLost runs
+	expiry                  timer     // until it is lost
 	waiting                 int       // accesses that wait for a path
 	fence                   *fence
 	fences                  []*fence // older ones that are not empty
@@ -104,6 +107,7 @@ func (u *Unit) end() {
 	u.mu.Lock()
 	first := !u.isClosed()
 	u.stop()
+	u.expiry.stop()
 	u.mu.Unlock()
 	u.tasks.Wait()
 	if first && u.closed != nil {

@@ -139,7 +139,7 @@ func (a *access) waitLocked(ctx context.Context) error {
 	if u.refusedLocked() {
 		return u.error(a.op, u.reasonLocked()) // no waiting mends it
 	}
-	since, what := u.deadSince, "no path came back"
+	since, what := u.deadSince, noPath
 	if a.write && !u.hauntedSince.IsZero() && (since.IsZero() || u.hauntedSince.Before(since)) {
 		since, what = u.hauntedSince, "no path let the unanswered writes of a lost one be ended"
 	}
@@ -174,10 +174,7 @@ func (a *access) waitLocked(ctx context.Context) error {
 func (a *access) tooLateLocked(what string) error {
 	u := a.u
 	err := u.error(a.op, u.timedOut(what, u.reasonLocked()))
-	if !u.failing {
-		u.failing = true
-		u.log.Error().Err(err).Msg("accesses fail until a path is back")
-	}
+	u.failLocked(err)
 	return err
 }
 

@@ -85,6 +85,8 @@ func (u *Unit) add(d *Disk) {
 	u.paths = append(u.paths, p)
 	if up {
 		u.setLocked(p, pathUp, nil)
+	} else {
+		u.reviewLocked()
 	}
 }
 
@@ -140,6 +142,7 @@ func (u *Unit) reviewLocked() {
 	u.deadSince = since(u.deadSince, !usable)
 	u.readySince = since(u.readySince, usable)
 	u.hauntedSince = since(u.hauntedSince, haunted)
+	u.expectLocked(!usable)
 	if usable && u.failing {
 		u.failing = false
 		u.log.Info().Msg("a path is back: accesses go on")

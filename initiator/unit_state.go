@@ -39,7 +39,7 @@ func (u *Unit) askAll(ask func(*Disk) error) error {
 }
 
 // Status tells how the unit does: ready while one path is usable, away while
-// accesses wait for one, lost when they fail.
+// accesses wait for one, lost when they fail, or would.
 func (u *Unit) Status() DiskStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -51,7 +51,7 @@ func (u *Unit) Status() DiskStatus {
 		st.State, st.Since = DiskReady, u.readySince
 	case u.refusedLocked():
 		st.State, st.Reason = DiskRefused, u.reasonLocked()
-	case u.failing:
+	case u.gone, u.failing:
 		st.State, st.Reason = DiskLost, u.reasonLocked()
 	default:
 		st.State, st.Reason = DiskAway, u.reasonLocked()
