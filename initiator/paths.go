@@ -156,9 +156,13 @@ func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
 	}
 	u := newUnit(first, first.s.cfg.unitTimeout)
 	u.closed = func() { m.forget(u) }
-	m.mu.Lock()
-	m.units[lun] = u
-	m.mu.Unlock()
+	if !m.enlist(u) {
+		for _, d := range others {
+			_ = d.Close()
+		}
+		_ = u.Close()
+		return nil, u.error("open", ErrClosed)
+	}
 	for _, d := range others {
 		m.join(u, d)
 	}
@@ -166,6 +170,18 @@ func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
 		r.look()
 	}
 	return u, nil
+}
+
+// enlist makes a unit one of those that end with the paths; false if they have
+// ended already.
+func (m *Paths) enlist(u *Unit) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.units == nil {
+		return false
+	}
+	m.units[u.lun] = u
+	return true
 }
 
 // forget lets the LUN of a unit be opened again.

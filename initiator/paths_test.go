@@ -704,3 +704,36 @@ func TestSyncAwaitsWrites(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOpenUnitWhileClosing: a unit that is being opened when the paths end is not
+// opened, and none of its disks stays open.
+func TestOpenUnitWhileClosing(t *testing.T) {
+	l := newPathsTarget(t, 2)
+	var err error
+	if l.m, err = LoginPaths(timeout(t), l.cfgs); err != nil {
+		t.Fatal(err)
+	}
+	gate := target.NewGate()
+	defer gate.Release()
+	held := l.OnExecute(target.SCSI(target.OpModeSense6), target.Hold(gate))
+	opening := async(func() error { _, err := l.m.OpenUnit(context.Background(), scsi.LUN{}); return err })
+	if !held.Await(1, soon) {
+		t.Fatal("the LUN is not asked what it is")
+	}
+	// What end does before it ends the sessions: they may answer until then.
+	l.m.stop()
+	l.m.mu.Lock()
+	l.m.units = nil
+	l.m.mu.Unlock()
+	gate.Release()
+	if err := result(t, opening); !errors.Is(err, ErrClosed) {
+		t.Errorf("OpenUnit: %v", err)
+	}
+	for _, s := range l.m.sessions() {
+		s.mu.Lock()
+		if n := len(s.disks); n != 0 {
+			t.Errorf("%d disks are left open", n)
+		}
+		s.mu.Unlock()
+	}
+}
