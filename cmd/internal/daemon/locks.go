@@ -92,6 +92,10 @@ func unitKey(l *lun) string {
 // flushes, to a slow target perhaps. A variable for the tests.
 var flushPatience = 2 * time.Minute
 
+// dyingPatience is how long to wait for a holder that does not say who it is: a daemon
+// that was killed holds its locks until the kernel is done with it.
+const dyingPatience = 5 * time.Second
+
 // flushPoll is how often to look whether it has ended.
 const flushPoll = 100 * time.Millisecond
 
@@ -99,15 +103,16 @@ const flushPoll = 100 * time.Millisecond
 // writes what is left and ends: the new mount waits for it, so that it reads what was
 // written, and says so once.
 func (d *Daemon) whenFlushed(ctx context.Context, take func() (*guard.Lock, error)) (*guard.Lock, error) {
-	deadline := time.Now().Add(flushPatience)
-	for told := false; ; told = true {
+	begun, told := time.Now(), false
+	for {
 		lock, err := take()
 		var held *guard.HeldError
-		if !errors.As(err, &held) || !unmounted(held) || time.Now().After(deadline) {
+		if !errors.As(err, &held) || time.Since(begun) >= patienceWith(held) {
 			return lock, err
 		}
-		if !told {
+		if !told && held.By.Mountpoint != "" {
 			d.tellWait(&held.By)
+			told = true
 		}
 		select {
 		case <-time.After(flushPoll):
@@ -115,6 +120,18 @@ func (d *Daemon) whenFlushed(ctx context.Context, take func() (*guard.Lock, erro
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// patienceWith is how long to wait for the holder of a lock: not at all for one that
+// serves a mount.
+func patienceWith(held *guard.HeldError) time.Duration {
+	switch {
+	case held.By.Mountpoint == "":
+		return dyingPatience
+	case unmounted(held):
+		return flushPatience
+	}
+	return 0
 }
 
 // tellWait says whom the start waits for.
@@ -129,9 +146,6 @@ func (d *Daemon) tellWait(by *guard.Use) {
 
 // unmounted tells whether the holder of a lock has lost its mount, or has none yet.
 func unmounted(held *guard.HeldError) bool {
-	if held.By.Mountpoint == "" {
-		return false
-	}
 	_, found, err := mounts.Find(held.By.Mountpoint)
 	return err == nil && !found
 }
