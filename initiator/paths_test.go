@@ -654,9 +654,10 @@ func TestOverdueOnOnePath(t *testing.T) {
 		}
 		l.holds(pattern(uint64(i), 512), int64(i)*512)
 	}
-	if done := l.Counters().TaskManagement; !slices.Contains(done, pdu.LogicalUnitReset) || !slices.Contains(done, pdu.AbortTaskSet) {
-		t.Errorf("task management functions %v; a reset is due, and the end of what it left on the other path", done)
-	}
+	await(t, "a reset, and the end of what it left on the other path", func() bool {
+		done := l.Counters().TaskManagement
+		return slices.Contains(done, pdu.LogicalUnitReset) && slices.Contains(done, pdu.AbortTaskSet)
+	})
 }
 
 // TestSyncAwaitsWrites: SYNCHRONIZE CACHE goes out when all writes that began

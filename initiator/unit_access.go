@@ -114,11 +114,11 @@ func (u *Unit) ask(d *Disk) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, p := range u.paths {
-		if err != nil { // no groups in spite of TPGS: there is nothing to choose by
-			u.accessLocked(p, scsi.ActiveOptimized)
-		} else if g, ok := p.port.GroupOf(groups); ok {
-			u.accessLocked(p, g.State)
+		state := scsi.ActiveOptimized // without its group there is nothing to choose by
+		if g, ok := p.port.GroupOf(groups); err == nil && ok {
+			state = g.State
 		}
+		u.accessLocked(p, state)
 	}
 	return true
 }
