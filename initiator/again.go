@@ -58,24 +58,3 @@ func (s *Session) lastWordLocked(t *task, why error) error {
 
 // unknownOutcome says of a command that must not be sent twice what nobody knows.
 func unknownOutcome(why error) error { return fmt.Errorf("%w: %w", ErrOutcomeUnknown, causeOf(why)) }
-
-// Reissue takes the disk's commands that are under way as aborted, and sends them
-// again: somebody else has reset the logical unit, which aborts the tasks of all
-// initiators and paths, without a word to those others (SAM-5, Sections 5.6 and
-// 7.7). Late answers to the old ones are dropped. The caller has seen to it that
-// none was sent since the reset began.
-func (d *Disk) Reissue() {
-	s := d.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var tasks []*task
-	s.slots.all(func(t *task) {
-		if t.disk == d && t.kind == kindCommand {
-			tasks = append(tasks, t)
-		}
-	})
-	s.againLocked(tasks, d.errorLocked("reissue", errReset))
-	if s.conn != nil {
-		s.conn.wake()
-	}
-}

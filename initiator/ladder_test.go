@@ -466,47 +466,6 @@ func TestResetFails(t *testing.T) {
 	}
 }
 
-// TestReissue: another initiator's reset ends commands without a word; they are
-// sent again when the user says so.
-func TestReissue(t *testing.T) {
-	l := newLab(t)
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.SCSI(target.OpWrite10), target.Hold(gate))
-	var done []<-chan error
-	for i := range int64(3) {
-		done = append(done, writeBlock(l.disk, uint64(i+1), i))
-	}
-	if !held.Await(3, soon) {
-		t.Fatal("no writes")
-	}
-	held.Remove()
-	cfg := l.cfg
-	cfg.ISID[5]++
-	other, err := Login(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	d, err := other.OpenDisk(timeout(t), scsi.LUN{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Reset(timeout(t)); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range done {
-		pending(t, "a write that was aborted", c)
-	}
-	l.disk.Reissue()
-	for i, c := range done {
-		if err := result(t, c); err != nil {
-			t.Error(err)
-		}
-		l.holds(pattern(uint64(i+1), 512), int64(i)*512)
-	}
-}
-
 // TestForeignReset: commands that another initiator's reset has ended without a
 // word are sent again as soon as the logical unit reports it, not when their time
 // is over. Where they cannot be aborted, that is no reason for a reset of our own.
@@ -561,39 +520,6 @@ func TestForeignReset(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestReissueInMidData: the command is sent again while its data is being
-// received; what is left of that is dropped, and every late answer too.
-func TestReissueInMidData(t *testing.T) {
-	p := newWirePeer(t, "")
-	s, w := p.login()
-	d := rawDisk(s, scsi.LUN{})
-	g := newGuarded(16 << 10)
-	old, done := w.reading(d, g)
-	h := w.number(dataIn(old, 0x81, 0, 0))
-	h.setDataLength(16 << 10)
-	w.statSN++
-	w.nc.Write(h[:])
-	w.nc.Write(pattern(9, 4<<10))
-	await(t, "half of the data", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		x := s.slots.find(old.get(atITT))
-		return x != nil && x.pins > 0
-	})
-	d.Reissue()
-	again, _ := w.command()
-	w.nc.Write(pattern(9, 12<<10))
-	pending(t, "the read", done)
-	w.respond(dataIn(again, 0x81, 0, 0), pattern(1, 16<<10))
-	if err := result(t, done); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the data", g.p, pattern(1, 16<<10))
-	g.check(t)
-	w.status(old, 0x40, nil)
-	w.quiet()
 }
 
 // TestForgottenReset: a reset that the target forgets to answer is sent again, well

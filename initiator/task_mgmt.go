@@ -74,7 +74,7 @@ func (s *Session) abort(v victim) error {
 // Reset sends a LOGICAL UNIT RESET and returns when the target has answered it:
 // then nothing that was sent before, by whatever session or path, is executed any
 // more. This session's own commands are sent again; other sessions' are lost, see
-// [Disk.Reissue]. The epoch changes.
+// [Unit.Reset]. The epoch changes.
 func (d *Disk) Reset(ctx context.Context) error {
 	if err := d.s.resetLUN(ctx, d.lun, pdu.LogicalUnitReset, pdu.TargetWarmReset); err != nil {
 		return d.error("reset", causeOf(err))
