@@ -167,11 +167,19 @@ func (l *lab) awaitReconnect(n int) {
 // await polls for a condition that nothing signals.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
+	if !reached(done) {
+		t.Fatalf("in vain: %s", what)
+	}
+}
+
+// reached polls for a condition, for a while; it may be called from anywhere.
+func reached(done func() bool) bool {
 	for deadline := time.Now().Add(soon); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("in vain: %s", what)
+			return false
 		}
 	}
+	return true
 }
 
 func timeout(t *testing.T) context.Context {
