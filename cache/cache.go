@@ -126,7 +126,7 @@ func (c *Cache) idOf(p []byte) frameID {
 // tryAlloc fills ids with free frames, if need be by eviction.
 func (c *Cache) tryAlloc(ids []frameID) bool {
 	for c.chunks.n < len(ids) {
-		if !c.evict() {
+		if !c.evict(len(ids) >= chunkFrames) {
 			return false
 		}
 	}

@@ -85,6 +85,33 @@ func (c *chunks) give(id frameID) {
 	c.n++
 }
 
+// has tells whether the frame is free.
+func (c *chunks) has(id frameID) bool {
+	return c.free[id/chunkFrames]&(1<<(id%chunkFrames)) != 0
+}
+
+// scattered tells whether n frames are free in chunks, other than chunk i, that are in
+// use already.
+func (c *chunks) scattered(i uint32, n int) bool {
+	for j := c.links[c.partial].next; n > 0 && j != c.partial; j = c.links[j].next {
+		if j != i {
+			n -= bits.OnesCount16(c.free[j])
+		}
+	}
+	return n <= 0
+}
+
+// takeBeside takes one of the frames that scattered has counted.
+func (c *chunks) takeBeside(i uint32) frameID {
+	j := c.links[c.partial].next
+	if j == i {
+		j = c.links[j].next
+	}
+	var id [1]frameID
+	c.takeFrom(j, id[:])
+	return id[0]
+}
+
 // relink puts chunk i, of which was were free, into the ring where it belongs.
 func (c *chunks) relink(i uint32, was uint16) {
 	from, to := c.ring(was), c.ring(c.free[i])

@@ -54,15 +54,16 @@ func (g ghosts) take(volume uint32, block int64) bool {
 	return true
 }
 
-// evict frees one clean frame. It returns false when all of them are in use.
-func (c *Cache) evict() bool {
+// evict frees one clean frame, and with whole the rest of its chunk too, where that
+// goes. It returns false when all of them are in use.
+func (c *Cache) evict(whole bool) bool {
 	e := &c.eviction
 	for range (maxHits + 2) * (e.queues[small].len + e.queues[mainQueue].len) {
 		q := mainQueue
 		if e.queues[mainQueue].len == 0 || e.queues[small].len > e.share {
 			q = small
 		}
-		if c.evictFrom(q) {
+		if c.evictFrom(q, whole) {
 			return true
 		}
 	}
@@ -70,21 +71,18 @@ func (c *Cache) evict() bool {
 }
 
 // evictFrom frees the oldest frame of q, or puts it where it belongs.
-func (c *Cache) evictFrom(q queueID) bool {
+func (c *Cache) evictFrom(q queueID, whole bool) bool {
 	l := &c.eviction.queues[q]
 	id := l.head
 	if id == 0 {
 		return false
 	}
 	f := &c.frames[id]
-	if f.pins == 0 && f.hits == 0 {
-		if q == small {
-			c.eviction.ghosts.add(f.volume, f.block)
+	if f.unwanted(q) {
+		c.expel(id)
+		if whole {
+			c.evictChunk(uint32(id) / chunkFrames)
 		}
-		if f.fresh {
-			c.volumes[f.volume].streams.wasted++
-		}
-		c.drop(id)
 		return true
 	}
 	l.remove(c.frames, id)
@@ -98,6 +96,67 @@ func (c *Cache) evictFrom(q queueID) bool {
 	}
 	c.eviction.queues[f.queue].push(c.frames, id)
 	return false
+}
+
+// maxMoves is how many frames may move to free the rest of a chunk: half of it.
+const maxMoves = chunkFrames / 2
+
+// evictChunk frees what is left in a chunk, all of it or nothing; what is wanted
+// moves to free frames elsewhere. Without this, frames that were freed one by one, in
+// the order of random accesses, would lie apart for ever, and a long transfer cost
+// one piece for each. That some are not the oldest matters little.
+func (c *Cache) evictChunk(i uint32) {
+	first := frameID(i * chunkFrames)
+	moves := 0
+	for id := first; id < first+chunkFrames; id++ {
+		f := &c.frames[id]
+		switch {
+		case c.chunks.has(id) || f.unwanted(small):
+		case f.idle() && moves < maxMoves:
+			moves++
+		default:
+			return
+		}
+	}
+	if !c.chunks.scattered(i, moves) {
+		return
+	}
+	for id := first; id < first+chunkFrames; id++ {
+		f := &c.frames[id]
+		switch {
+		case c.chunks.has(id):
+		case f.unwanted(small):
+			c.expel(id)
+		default:
+			c.move(id, c.chunks.takeBeside(i))
+		}
+	}
+}
+
+// move puts what a frame that is idle holds into another.
+func (c *Cache) move(id, to frameID) {
+	f, t := &c.frames[id], &c.frames[to]
+	copySectors(c.bytes(to), c.bytes(id), f.valid)
+	t.valid, t.fresh = f.valid, f.fresh
+	c.supersede(c.volumes[f.volume], id, to, clean)
+}
+
+// idle tells whether nothing uses the memory of a clean frame.
+func (f *frame) idle() bool { return f.state == clean && f.pins == 0 && f.fetch == 0 }
+
+// unwanted tells whether the frame, in queue q, may be evicted.
+func (f *frame) unwanted(q queueID) bool { return f.idle() && f.queue == q && f.hits == 0 }
+
+// expel frees a frame that is unwanted.
+func (c *Cache) expel(id frameID) {
+	f := &c.frames[id]
+	if f.queue == small {
+		c.eviction.ghosts.add(f.volume, f.block)
+	}
+	if f.fresh {
+		c.volumes[f.volume].streams.wasted++
+	}
+	c.drop(id)
 }
 
 // touch notes a read. A sequential reader, and the read that a fetch was made

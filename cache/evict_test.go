@@ -47,3 +47,29 @@ func TestGhosts(t *testing.T) {
 		t.Error("a ghost is remembered once, and for its disk only")
 	}
 }
+
+// TestLongFetchInOnePiece: after random reads have filled the memory, what is
+// fetched for a long read lies in few pieces.
+func TestLongFetchInOnePiece(t *testing.T) {
+	const size = 64 << 20
+	disk := newFakeDisk(t, 512, size/512)
+	v := open(t, disk, VolumeOptions{})
+	for range 4 * minSize / frameSize {
+		off := rand.Int64N(size/2/4096) * 4096
+		if _, err := v.ReadAt(t.Context(), make([]byte, 4096), off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pieces, blocks := 0, 0
+	for at := int64(size / 2); at < size; at += maxPiece {
+		vec, err := v.Read(t.Context(), at, maxPiece, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces, blocks = pieces+len(vec), blocks+maxPiece/frameSize
+		v.Release(vec)
+	}
+	if most := blocks / 3; pieces > most {
+		t.Errorf("%d blocks lie in %d pieces, more than %d", blocks, pieces, most)
+	}
+}
