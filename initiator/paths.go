@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -30,8 +31,8 @@ type Paths struct {
 	// misses no unit and a unit no path.
 	opening chan struct{}
 
-	mu    sync.Mutex // guards what follows and the routes
-	units map[scsi.LUN]*Unit
+	mu    sync.Mutex         // guards what follows and the routes
+	units map[scsi.LUN]*Unit // that are at home here, or were joined
 }
 
 // joinGrace is how long a login waits for the other paths when the first has
@@ -144,43 +145,45 @@ func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
 		return nil, err
 	}
 	defer m.unlockOpening()
-	m.mu.Lock()
-	known := m.units[lun]
-	m.mu.Unlock()
-	if known != nil {
-		return nil, known.error("open", errors.New("the LUN is open already"))
+	if err := m.opened(lun); err != nil {
+		return nil, err
 	}
 	first, others, err := m.openDisks(ctx, lun)
 	if err != nil {
 		return nil, err
 	}
-	u := newUnit(first, first.s.cfg.unitTimeout)
-	u.closed = func() { m.forget(u) }
-	if !m.enlist(u) {
-		for _, d := range others {
-			_ = d.Close()
-		}
+	u := newUnit(m, first, first.s.cfg.unitTimeout)
+	if !m.enlist(u, lun) {
+		closeDisks(others)
 		_ = u.Close()
 		return nil, u.error("open", ErrClosed)
 	}
 	for _, d := range others {
 		m.join(u, d)
 	}
-	for _, r := range m.routes {
-		r.look()
-	}
+	m.lookAll()
 	return u, nil
 }
 
-// enlist makes a unit one of those that end with the paths; false if they have
-// ended already.
-func (m *Paths) enlist(u *Unit) bool {
+// opened is the error of a LUN that is open already.
+func (m *Paths) opened(lun scsi.LUN) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if u := m.units[lun]; u != nil {
+		return u.error("open", errors.New("the LUN is open already"))
+	}
+	return nil
+}
+
+// enlist makes a LUN one that the paths lead to as long as they live; false if they
+// have ended already.
+func (m *Paths) enlist(u *Unit, lun scsi.LUN) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.units == nil {
 		return false
 	}
-	m.units[u.lun] = u
+	m.units[lun] = u
 	return true
 }
 
@@ -188,7 +191,7 @@ func (m *Paths) enlist(u *Unit) bool {
 func (m *Paths) forget(u *Unit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.units, u.lun)
+	maps.DeleteFunc(m.units, func(_ scsi.LUN, other *Unit) bool { return other == u })
 	for _, r := range m.routes {
 		delete(r.refused, u)
 	}
@@ -280,10 +283,18 @@ func (m *Paths) end(how func(*Session) error) error {
 	units := m.units
 	m.units = nil
 	m.mu.Unlock()
+	var joined []*Unit
 	for _, u := range units {
-		u.end()
+		if u.home(m) {
+			u.end()
+		} else {
+			joined = append(joined, u)
+		}
 	}
 	m.tasks.Wait()
+	for _, u := range joined {
+		u.dismiss(m)
+	}
 	sessions := m.sessions()
 	errs := make([]error, len(sessions))
 	var all sync.WaitGroup

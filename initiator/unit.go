@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,10 +37,9 @@ type Unit struct {
 	log         zerolog.Logger
 	depth       chan struct{} // shared by the disks: a token for each command in flight
 
-	ctx    context.Context // ends with close
-	stop   context.CancelFunc
-	tasks  sync.WaitGroup // refresh, resetAll and tellLost, which end with ctx
-	closed func()         // tells who opened it, once; may be nil
+	ctx   context.Context // ends with close
+	stop  context.CancelFunc
+	tasks sync.WaitGroup // refresh, resetAll and tellLost, which end with ctx
 	// settling is held, as a token, by who resets the logical unit.
 	settling chan struct{}
 	// reserving is held while the paths' registrations change, over I/O: a path that
@@ -48,6 +48,7 @@ type Unit struct {
 
 	// mu guards what follows.
 	mu      sync.Mutex
+	members []*Paths // whose sessions are its paths, its home first; see JoinUnit
 	paths   []*path
 	lead    *Disk  // the last that told what it is: that is what the unit is
 	next    int    // the path that is asked first, for an equal turn
@@ -70,7 +71,7 @@ type Unit struct {
 }
 
 // newUnit makes a unit of its first disk.
-func newUnit(first *Disk, replacement time.Duration) *Unit {
+func newUnit(home *Paths, first *Disk, replacement time.Duration) *Unit {
 	cfg := &first.s.cfg
 	ctx, stop := context.WithCancel(context.Background())
 	u := &Unit{
@@ -82,6 +83,7 @@ func newUnit(first *Disk, replacement time.Duration) *Unit {
 		ctx:         ctx,
 		stop:        stop,
 		settling:    make(chan struct{}, 1),
+		members:     []*Paths{home},
 		lead:        first,
 		changed:     make(chan struct{}),
 		deadSince:   time.Now(),
@@ -108,11 +110,22 @@ func (u *Unit) end() {
 	first := !u.isClosed()
 	u.stop()
 	u.expiry.stop()
+	members := slices.Clone(u.members)
 	u.mu.Unlock()
 	u.tasks.Wait()
-	if first && u.closed != nil {
-		u.closed()
+	if !first {
+		return
 	}
+	for _, m := range members {
+		m.forget(u)
+	}
+}
+
+// home tells whether the unit ends with m.
+func (u *Unit) home(m *Paths) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.members[0] == m
 }
 
 // disks returns those of all paths.
@@ -158,8 +171,13 @@ func (u *Unit) MaxTransfer() int { return u.disk().MaxTransfer() }
 // ReadOnly tells whether the target protects the medium against writes.
 func (u *Unit) ReadOnly() bool { return u.disk().ReadOnly() }
 
-// Info returns what the logical unit told of itself through its leading path.
-func (u *Unit) Info() DiskInfo { return u.disk().Info() }
+// Info returns what the logical unit told of itself through its leading path, under
+// the LUN by which it was opened.
+func (u *Unit) Info() DiskInfo {
+	info := u.disk().Info()
+	info.LUN = u.lun
+	return info
+}
 
 // FlushUnsupported tells whether the target knows no form of SYNCHRONIZE CACHE.
 func (u *Unit) FlushUnsupported() bool { return u.disk().FlushUnsupported() }

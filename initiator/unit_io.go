@@ -185,6 +185,9 @@ func (a *access) end(p *path, err error) (again bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	p.flight -= a.flight
+	if p.leaving && p.flight == 0 {
+		u.wakeLocked()
+	}
 	if err == nil {
 		return false
 	}

@@ -38,11 +38,12 @@ type path struct {
 	flight int             // commands of accesses under way
 	// ghost: writes were unanswered when it was lost, and nothing has ended
 	// them since.
-	ghost bool
+	ghost   bool
+	leaving bool // to be forgotten, see pruneLocked
 }
 
 // usable tells whether accesses may go out on the path.
-func (p *path) usable() bool { return p.state == pathUp && p.access.Active() }
+func (p *path) usable() bool { return p.state == pathUp && p.access.Active() && !p.leaving }
 
 // reportsAccess tells whether the target can be asked for access states (SPC-4,
 // Section 6.4.2, TPGS).
@@ -203,7 +204,9 @@ func (u *Unit) diskChanged(d *Disk) {
 		u.log.Debug().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Msg("path back")
 	case !d.state.usable() && p.state == pathUp:
 		u.setLocked(p, pathDown, d.reason)
-		u.log.Error().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Err(d.reason).Msg("path taken out until it leads to the unit again")
+		if d.state != DiskClosed {
+			u.log.Error().Str("path", d.s.cfg.path).Int("left", u.leftLocked()).Err(d.reason).Msg("path taken out until it leads to the unit again")
+		}
 	case !d.state.usable():
 		p.reason = d.reason
 	}

@@ -172,7 +172,7 @@ func (u *Unit) beginReset(via *Disk) (ghosts []*path) {
 func (u *Unit) endReset(ghosts []*path, err error) {
 	if err == nil {
 		for _, p := range ghosts {
-			p.disk.s.forgetGhosts(u.lun)
+			p.disk.s.forgetGhosts(p.disk.lun)
 		}
 	}
 	u.mu.Lock()
@@ -181,6 +181,7 @@ func (u *Unit) endReset(ghosts []*path, err error) {
 		for _, p := range ghosts {
 			p.ghost = false
 		}
+		u.pruneLocked()
 		u.epoch++ // a reset may have cost the target its cache
 	}
 	if err == nil && ghosts != nil {
