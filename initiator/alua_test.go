@@ -187,7 +187,7 @@ func TestUnitAllocations(t *testing.T) {
 	p := newWirePeer(t, "")
 	s, w := p.login()
 	go respondToAll(w.nc, n)
-	u := newUnit(nil, rawDisk(s, scsi.LUN{}), time.Minute)
+	u := newUnit(new(Paths), rawDisk(s, scsi.LUN{}), time.Minute)
 	defer u.end()
 	bufs, ctx := [][]byte{make([]byte, n)}, context.Background()
 	for name, f := range map[string]func() error{
