@@ -165,6 +165,16 @@ func changes(was, is *DiskInfo) (set eventSet) {
 	return set
 }
 
+// SameUnit tells whether what a logical unit told of itself at two times can be of one
+// logical unit; the error says what differs. A disk is proven in the same way after
+// each new login.
+func SameUnit(was, is DiskInfo) error {
+	if err := sameUnit(&was, &is); err != nil {
+		return fmt.Errorf("%w: %w", ErrIdentity, err)
+	}
+	return nil
+}
+
 // sameUnit compares by the designator of VPD page 83h, else by the serial
 // number, else by vendor, product and capacity. The block size must fit in any
 // case.

@@ -21,8 +21,7 @@ import (
 // A path that does not answer when the others do is tried in the background, and
 // joins the units when it comes.
 type Paths struct {
-	log    zerolog.Logger
-	routes []*route // in the order of the configuration
+	log zerolog.Logger
 
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
@@ -31,8 +30,9 @@ type Paths struct {
 	// misses no unit and a unit no path.
 	opening chan struct{}
 
-	mu    sync.Mutex         // guards what follows and the routes
-	units map[scsi.LUN]*Unit // that are at home here, or were joined
+	mu     sync.Mutex         // guards what follows and the routes
+	routes []*route           // in the order of their coming
+	units  map[scsi.LUN]*Unit // that are at home here, or were joined
 }
 
 // joinGrace is how long a login waits for the other paths when the first has
@@ -47,15 +47,11 @@ func LoginPaths(ctx context.Context, cfgs []Config) (*Paths, error) {
 	m := &Paths{log: cfgs[0].Logger, opening: make(chan struct{}, 1), units: map[scsi.LUN]*Unit{}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	answers := make(chan error, len(cfgs))
-	seen := map[string]int{}
+	m.mu.Lock()
 	for _, cfg := range cfgs {
-		seen[cfg.Portals[0]]++
-		cfg.path = pathName(cfg.Portals[0], seen[cfg.Portals[0]])
-		cfg.unitTimeout, cfg.ReplacementTimeout = cfg.ReplacementTimeout, 0
-		r := &route{m: m, cfg: cfg, missing: make(chan struct{}, 1), since: time.Now()}
-		m.routes = append(m.routes, r)
-		m.tasks.Go(func() { r.keep(answers) })
+		m.addLocked(cfg, answers)
 	}
+	m.mu.Unlock()
 	if err := m.awaitFirst(ctx, answers); err != nil {
 		m.Close()
 		return nil, err
@@ -77,7 +73,7 @@ func pathName(portal string, n int) string {
 func (m *Paths) awaitFirst(ctx context.Context, answers <-chan error) (worst error) {
 	var enough <-chan time.Time
 	found := false
-	for range m.routes {
+	for range cap(answers) {
 		select {
 		case err := <-answers:
 			var e *Error
@@ -194,6 +190,15 @@ func (m *Paths) forget(u *Unit) {
 	maps.DeleteFunc(m.units, func(_ scsi.LUN, other *Unit) bool { return other == u })
 	for _, r := range m.routes {
 		delete(r.refused, u)
+	}
+}
+
+// lookAll has every route look whether a unit is without it.
+func (m *Paths) lookAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.routes {
+		r.look()
 	}
 }
 

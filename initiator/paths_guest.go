@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
@@ -61,13 +60,6 @@ func (m *Paths) leave(u *Unit) {
 	u.dismiss(m)
 }
 
-// lookAll has every path look whether a unit is without it.
-func (m *Paths) lookAll() {
-	for _, r := range m.routes {
-		r.look()
-	}
-}
-
 // closeDisks closes what has become no path.
 func closeDisks(disks []*Disk) {
 	for _, d := range disks {
@@ -85,60 +77,21 @@ func (u *Unit) welcome(m *Paths) bool {
 	return !u.isClosed()
 }
 
-// dismiss takes the paths of a guest out: nothing more goes out on them, and their
-// disks are closed when what is under way has ended, be it by the loss of a session.
+// dismiss takes the paths of a guest out. What a target does not answer within
+// Config.CommandTimeout is ended by a reset through another path.
 func (u *Unit) dismiss(m *Paths) {
-	disks := u.disksOf(m)
+	for _, d := range u.disksOf(m) {
+		u.retire(d.s)
+	}
+	for _, d := range u.disksOf(m) {
+		ctx, cancel := context.WithTimeout(u.ctx, d.s.cfg.CommandTimeout)
+		u.drain(ctx, d.s)
+		cancel()
+		u.drop(d.s)
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.members = slices.DeleteFunc(u.members, func(other *Paths) bool { return other == m })
-	for _, p := range u.paths {
-		p.leaving = p.leaving || slices.Contains(disks, p.disk)
-	}
-	u.reviewLocked()
-	if len(disks) > 0 {
-		u.drainLocked(disks[0].s.cfg.CommandTimeout)
-	}
-	u.mu.Unlock()
-	closeDisks(disks)
-	u.mu.Lock()
-	u.pruneLocked()
-	u.reviewLocked()
-}
-
-// drainLocked waits until nothing is under way on paths that leave. What a target does
-// not answer in time may be executed later, as that of a lost path.
-func (u *Unit) drainLocked(limit time.Duration) {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	for slices.ContainsFunc(u.paths, func(p *path) bool { return p.leaving && p.flight > 0 }) {
-		changed := u.changed
-		u.mu.Unlock()
-		select {
-		case <-changed:
-			u.mu.Lock()
-			continue
-		case <-timer.C:
-		case <-u.ctx.Done():
-		}
-		u.mu.Lock()
-		for _, p := range u.paths {
-			p.ghost = p.ghost || p.leaving && p.flight > 0
-		}
-		return
-	}
-}
-
-// pruneLocked forgets the paths that have left, but for those whose writes may still be
-// executed: a reset through another path ends them first.
-func (u *Unit) pruneLocked() {
-	u.paths = slices.DeleteFunc(u.paths, func(p *path) bool {
-		gone := p.leaving && !p.ghost
-		if gone {
-			u.epoch += p.disk.Epoch() // the sum never comes back to an earlier one
-		}
-		return gone
-	})
 }
 
 // disksOf returns the disks by which the sessions of m lead to the unit.

@@ -1,16 +1,22 @@
 package initiator
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
-// route is one way to the target. Its fields are guarded by Paths.mu, but cfg.
+// route is one way to the target. Its fields are guarded by Paths.mu, but for
+// those that never change: cfg, ctx, stop and ended.
 type route struct {
 	m   *Paths
 	cfg Config
+
+	ctx   context.Context // ends with Paths, or with stop
+	stop  context.CancelFunc
+	ended chan struct{} // closed when keep has returned
 
 	session *Session // nil until the first login
 	since   time.Time
@@ -24,8 +30,9 @@ type route struct {
 // keep logs in, as often as it takes, and lets the path join the units. The first
 // answer goes to answers.
 func (r *route) keep(answers chan<- error) {
+	defer close(r.ended)
 	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
-		s, err := Login(r.m.ctx, r.cfg)
+		s, err := Login(r.ctx, r.cfg)
 		if err == nil {
 			r.loggedIn(s)
 		}
@@ -61,14 +68,14 @@ func (r *route) failed(err error, wait time.Duration) {
 	r.reason, r.next = err, time.Now().Add(wait)
 }
 
-// sleep waits; false means that the paths end.
+// sleep waits; false means that the path ends.
 func (r *route) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-r.m.ctx.Done():
+	case <-r.ctx.Done():
 		return false
 	}
 }
@@ -87,7 +94,7 @@ func (r *route) joinAll() {
 	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
 		select {
 		case <-r.missing:
-		case <-r.m.ctx.Done():
+		case <-r.ctx.Done():
 			return
 		}
 		if r.joinOnce() {
@@ -103,13 +110,13 @@ func (r *route) joinAll() {
 
 // joinOnce tries every unit that is without this path; false if one is left.
 func (r *route) joinOnce() bool {
-	if r.m.lockOpening(r.m.ctx) != nil {
+	if r.m.lockOpening(r.ctx) != nil {
 		return true
 	}
 	defer r.m.unlockOpening()
 	done := true
 	for lun, u := range r.without() {
-		d, err := r.session.OpenDisk(r.m.ctx, lun)
+		d, err := r.session.OpenDisk(r.ctx, lun)
 		if err != nil {
 			r.refuse(u, err)
 		} else {
@@ -137,7 +144,7 @@ func (r *route) without() map[scsi.LUN]*Unit {
 func (r *route) refuse(u *Unit, err error) {
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
-	if r.m.ctx.Err() != nil {
+	if r.ctx.Err() != nil {
 		return
 	}
 	if old := r.refused[u]; old == nil || old.Error() != err.Error() {

@@ -133,7 +133,9 @@ func (u *Unit) disks() (list []*Disk) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, p := range u.paths {
-		list = append(list, p.disk)
+		if !p.leaving {
+			list = append(list, p.disk)
+		}
 	}
 	return list
 }

@@ -185,7 +185,8 @@ func (a *access) end(p *path, err error) (again bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	p.flight -= a.flight
-	if p.leaving && p.flight == 0 {
+	if p.leaving {
+		u.pruneLocked()
 		u.wakeLocked()
 	}
 	if err == nil {

@@ -87,5 +87,16 @@ func (u *Unit) nextEvent() (*Session, Event, bool) {
 	if u.gone {
 		e = Event{LUNLost, u.lun, u.lostLocked()}
 	}
-	return u.paths[0].disk.s, e, true // always the same, so that the order is kept
+	return u.tellerLocked(), e, true
+}
+
+// tellerLocked returns the session that tells of the unit: always the same as long as
+// it is there, so that the order is kept.
+func (u *Unit) tellerLocked() *Session {
+	for _, p := range u.paths {
+		if !p.leaving {
+			return p.disk.s
+		}
+	}
+	return u.paths[0].disk.s
 }

@@ -39,7 +39,8 @@ type path struct {
 	// ghost: writes were unanswered when it was lost, and nothing has ended
 	// them since.
 	ghost   bool
-	leaving bool // to be forgotten, see pruneLocked
+	leaving bool // for ever, see retire
+	dropped bool // its disk is closed
 }
 
 // usable tells whether accesses may go out on the path.
@@ -84,6 +85,7 @@ func (u *Unit) add(d *Disk) {
 	p := &path{disk: d, port: scsi.TargetPortOf(d.info.Load().Designators), reason: s.reason}
 	u.epoch -= d.Epoch()
 	u.paths = append(u.paths, p)
+	u.pruneLocked()
 	if up {
 		u.setLocked(p, pathUp, nil)
 	} else {
@@ -181,6 +183,9 @@ func (u *Unit) lost(d *Disk, reason error, ghost bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	p := u.pathLocked(d)
+	if p == nil {
+		return // it has left
+	}
 	p.ghost = p.ghost || ghost
 	u.setLocked(p, pathDown, reason)
 	// That the session is lost it has said itself, for all its units.
@@ -195,6 +200,7 @@ func (u *Unit) diskChanged(d *Disk) {
 	defer u.mu.Unlock()
 	p := u.pathLocked(d)
 	switch {
+	case p == nil: // it has left
 	case d.state == DiskReady && p.state == pathUp:
 		u.leadLocked(d) // it was asked once more
 	case d.state == DiskReady:

@@ -71,7 +71,7 @@ func (u *Unit) upLast() (disks []*Disk) {
 	defer u.mu.Unlock()
 	for _, state := range []pathState{pathDown, pathUp} {
 		for _, p := range u.paths {
-			if p.state == state {
+			if p.state == state && !p.leaving {
 				disks = append(disks, p.disk)
 			}
 		}
