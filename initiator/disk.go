@@ -22,6 +22,7 @@ type Disk struct {
 	info  atomic.Pointer[DiskInfo]
 	epoch atomic.Uint64
 	flush atomic.Int32          // a flushForm
+	ways  ways                  // of zeroing and deallocating
 	gone  atomic.Pointer[Error] // why commands fail at once; changed with the state
 	hold  atomic.Pointer[hold]  // on a persistent reservation; nil: none was taken
 	// asking is the right to ask the logical unit what it is.
@@ -59,7 +60,7 @@ type DiskInfo struct {
 	Capacity    scsi.Capacity
 	Limits      scsi.BlockLimits                // VPD page B0h; zero if not reported
 	Medium      scsi.BlockDeviceCharacteristics // VPD page B1h
-	Thin        scsi.LogicalBlockProvisioning   // VPD page B2h
+	Thin        scsi.LogicalBlockProvisioning   // VPD page B2h; zero if not reported
 	Mode        scsi.ModeData                   // caching and write protection
 	// Restricted: the asymmetric access state of the path kept the medium from
 	// being looked at. Capacity and Mode are those that another path told.
@@ -96,6 +97,10 @@ func (d *Disk) blocks(n uint32) int { return int(min(int64(n)*int64(d.BlockSize(
 
 // ReadOnly tells whether the target protects the medium against writes.
 func (d *Disk) ReadOnly() bool { return d.info.Load().Mode.WriteProtect }
+
+// Thin tells whether the unit is thinly provisioned: its blocks can be without
+// backing (LBPME of READ CAPACITY (16)).
+func (d *Disk) Thin() bool { return d.info.Load().Capacity.LBPME }
 
 // Info returns what the logical unit told of itself when it was last asked.
 func (d *Disk) Info() DiskInfo { return *d.info.Load() }

@@ -59,17 +59,6 @@ func (d *Disk) synchronize(ctx context.Context, form flushForm) error {
 	if form == flush10 {
 		cdb = scsi.SynchronizeCache10(0, 0)
 	}
-	select {
-	case d.depth <- struct{}{}:
-		defer func() { <-d.depth }()
-	case <-ctx.Done():
-		return d.error(cdb.String(), context.Cause(ctx))
-	}
-	t := newCommand(d.lun, cdb, d.s.cfg.FlushTimeout)
-	t.disk, t.slow = d, true
-	defer t.release()
-	if err := d.s.submit(t); err != nil {
-		return d.s.commandError(t, err)
-	}
-	return d.s.finish(ctx, t)
+	_, err := d.do(ctx, d.slowCommand(cdb))
+	return err
 }

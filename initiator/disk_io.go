@@ -17,7 +17,6 @@ const (
 	maxPiece      = 512 << 10
 	minReadPiece  = 64 << 10
 	minWritePiece = 256 << 10
-	maxPieces     = 16 // of one access, under way at once
 )
 
 // ReadAt fills p from off on. It returns len(p), or less with an error, and
@@ -59,23 +58,21 @@ func (d *Disk) access(ctx context.Context, bufs [][]byte, off int64, write bool)
 	return x.run(ctx, bufs, off)
 }
 
-// transfer is one access, as a queue of commands under way.
+// transfer is one READ or WRITE access.
 type transfer struct {
-	d       *Disk
-	write   bool
-	single  [1][]byte
-	tasks   [maxPieces]*task // a ring: the oldest is tasks[first]
-	first   int
-	n       int
-	queued  bool  // some of them wait to be sent together
-	failure error // the first
+	pipeline
+	write  bool
+	single [1][]byte
 }
 
 var transferPool = sync.Pool{New: func() any { return new(transfer) }}
 
 func newTransfer(d *Disk, write bool) *transfer {
 	x := transferPool.Get().(*transfer)
-	x.d, x.write = d, write
+	x.pipeline, x.write = pipeline{d: d, op: "READ"}, write
+	if write {
+		x.op = "WRITE"
+	}
 	return x
 }
 
@@ -87,7 +84,7 @@ func (x *transfer) release() {
 // run splits the access and returns when all its commands have ended.
 func (x *transfer) run(ctx context.Context, bufs [][]byte, off int64) error {
 	v := newVector(bufs)
-	if err := x.check(off, v.len); err != nil {
+	if err := x.d.check(x.op, off, int64(v.len), x.write); err != nil {
 		return err
 	}
 	piece := x.d.pieceLength(v.len, x.write)
@@ -96,36 +93,22 @@ func (x *transfer) run(ctx context.Context, bufs [][]byte, off int64) error {
 		x.begin(ctx, v.slice(done, n), off+int64(done))
 		done += n
 	}
-	// The last to answer is likely the last that was sent: who waits for it first
-	// is woken once, not once for each.
-	for x.n > 0 {
-		x.n--
-		x.finish(ctx, (x.first+x.n)%maxPieces)
-	}
-	return x.failure
+	return x.drain(ctx)
 }
 
 // check refuses what no command could express.
-func (x *transfer) check(off int64, n int) error {
-	d := x.d
+func (d *Disk) check(op string, off, n int64, write bool) error {
 	if gone := d.gone.Load(); gone != nil {
 		return gone
 	}
-	if lost := d.lostHold(); lost != nil && x.write {
+	if lost := d.lostHold(); lost != nil && write {
 		return lost
 	}
 	block := int64(d.BlockSize())
-	if off < 0 || off%block != 0 || int64(n)%block != 0 || off > d.Size()-int64(n) {
-		return d.error(x.op(), fmt.Errorf("%w: %d bytes at %d of %d, blocks of %d", ErrOutOfRange, n, off, d.Size(), block))
+	if off < 0 || n < 0 || off%block != 0 || n%block != 0 || off > d.Size()-n {
+		return d.error(op, fmt.Errorf("%w: %d bytes at %d of %d, blocks of %d", ErrOutOfRange, n, off, d.Size(), block))
 	}
 	return nil
-}
-
-func (x *transfer) op() string {
-	if x.write {
-		return "WRITE"
-	}
-	return "READ"
 }
 
 // pieceLength says how long the commands of an access of n bytes are: a few
@@ -154,65 +137,7 @@ func (x *transfer) begin(ctx context.Context, data vector, off int64) {
 	t.disk = d
 	t.data, t.exact = data, true
 	t.read, t.write = !x.write, x.write
-	if err := d.s.queue(t); err != nil {
-		x.failed(d.s.commandError(t, err))
-		t.release()
-		<-d.depth
-		return
-	}
-	x.queued = true
-	x.tasks[(x.first+x.n)%maxPieces] = t
-	x.n++
-}
-
-// takeToken waits for the right to have one more command in flight. While the
-// access has some of its own, it finishes those first.
-func (x *transfer) takeToken(ctx context.Context) bool {
-	if x.n == maxPieces {
-		x.finishOldest(ctx)
-	}
-	for x.n > 0 {
-		select {
-		case x.d.depth <- struct{}{}:
-			return true
-		default:
-			x.finishOldest(ctx)
-		}
-	}
-	select {
-	case x.d.depth <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		x.failed(x.d.error(x.op(), context.Cause(ctx)))
-		return false
-	}
-}
-
-// finishOldest waits for the command that was submitted first.
-func (x *transfer) finishOldest(ctx context.Context) {
-	oldest := x.first
-	x.first, x.n = (x.first+1)%maxPieces, x.n-1
-	x.finish(ctx, oldest)
-}
-
-// finish waits for the command in place i of the ring, which has left it.
-func (x *transfer) finish(ctx context.Context, i int) {
-	if x.queued {
-		x.d.s.send()
-		x.queued = false
-	}
-	t := x.tasks[i]
-	x.tasks[i] = nil
-	x.failed(x.d.s.finish(ctx, t))
-	t.release()
-	<-x.d.depth
-}
-
-// failed keeps the first error.
-func (x *transfer) failed(err error) {
-	if x.failure == nil {
-		x.failure = err
-	}
+	x.start(t)
 }
 
 // transferCDB returns READ or WRITE (10) where it reaches, else (16).

@@ -28,6 +28,8 @@ func (e *Error) Errno() syscall.Errno {
 		return syscall.EBADE
 	case errors.Is(e.Err, ErrOutOfRange):
 		return syscall.EINVAL
+	case errors.Is(e.Err, ErrNoDeallocation):
+		return syscall.EOPNOTSUPP
 	}
 	return syscall.EIO
 }

@@ -51,6 +51,9 @@ var (
 	ErrShort = errors.New("incomplete transfer")
 	// ErrNoFlush: what was written cannot be made durable.
 	ErrNoFlush = errors.New("SYNCHRONIZE CACHE is not supported")
+	// ErrNoDeallocation: the target cannot free blocks so that they read as zeroes
+	// for certain. It is an errors.ErrUnsupported.
+	ErrNoDeallocation = fmt.Errorf("%w: the target cannot free blocks so that they read as zeroes for certain", errors.ErrUnsupported)
 	// ErrOutOfRange: an access that does not lie within the disk.
 	ErrOutOfRange = errors.New("outside of the disk")
 	// ErrIdentity: after a new login the LUN is not the logical unit it was.

@@ -53,7 +53,7 @@ func (s *Session) endingLocked() bool { return s.state == LoggingOut || s.isClos
 // 11.14: it answers a logout when the tasks of the connection have ended.
 func (s *Session) noteGhostsLocked(c *conn) {
 	s.slots.all(func(t *task) {
-		if t.write && !c.loggedOut {
+		if (t.write || t.alters) && !c.loggedOut {
 			s.ghosts[t.lun] = true
 		}
 	})

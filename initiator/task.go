@@ -74,6 +74,8 @@ type task struct {
 	disk        *Disk // whose caller's access it is; nil for questions
 	cdb         scsi.CDB
 	read, write bool
+	// alters commands change the medium though they send no data.
+	alters bool
 	// exact commands transfer all of data or fail.
 	exact bool
 	// once commands are never sent again when the target may have executed them:

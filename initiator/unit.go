@@ -173,6 +173,9 @@ func (u *Unit) MaxTransfer() int { return u.disk().MaxTransfer() }
 // ReadOnly tells whether the target protects the medium against writes.
 func (u *Unit) ReadOnly() bool { return u.disk().ReadOnly() }
 
+// Thin tells whether the unit is thinly provisioned.
+func (u *Unit) Thin() bool { return u.disk().Thin() }
+
 // Info returns what the logical unit told of itself through its leading path, under
 // the LUN by which it was opened.
 func (u *Unit) Info() DiskInfo {

@@ -12,35 +12,15 @@ import (
 // ReadvAt fills the buffers, one after the other, from off on.
 func (u *Unit) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error {
 	a := access{u: u, op: "READ"}
-	n := length(bufs)
-	for {
-		p, err := a.begin(ctx, n)
-		if err != nil {
-			return err
-		}
-		err = p.disk.ReadvAt(ctx, bufs, off)
-		if !a.end(p, err) {
-			return err
-		}
-	}
+	return a.run(ctx, length(bufs), func(d *Disk) error { return d.ReadvAt(ctx, bufs, off) })
 }
 
 // WritevAt writes the buffers, one after the other, from off on.
 func (u *Unit) WritevAt(ctx context.Context, bufs [][]byte, off int64) error {
 	a := access{u: u, op: "WRITE", write: true}
-	n := length(bufs)
 	fence := u.enter()
 	defer u.leave(fence)
-	for {
-		p, err := a.begin(ctx, n)
-		if err != nil {
-			return err
-		}
-		err = p.disk.WritevAt(ctx, bufs, off)
-		if !a.end(p, err) {
-			return err
-		}
-	}
+	return a.run(ctx, length(bufs), func(d *Disk) error { return d.WritevAt(ctx, bufs, off) })
 }
 
 func length(bufs [][]byte) (n int) {
@@ -62,6 +42,20 @@ type access struct {
 	// that does not tell access states, and pause how long the access waits then before the next path.
 	refuser       *path
 	pause, rested time.Duration // rested: the last time
+}
+
+// run makes the access, of n bytes, by one path after the other until it has ended.
+func (a *access) run(ctx context.Context, n int, do func(*Disk) error) error {
+	for {
+		p, err := a.begin(ctx, n)
+		if err != nil {
+			return err
+		}
+		err = do(p.disk)
+		if !a.end(p, err) {
+			return err
+		}
+	}
 }
 
 // begin waits for a path and takes it. The caller gives it back with end.

@@ -40,16 +40,7 @@ func (u *Unit) Sync(ctx context.Context) error {
 		return err
 	}
 	a := access{u: u, op: "SYNCHRONIZE CACHE", write: true}
-	for {
-		p, err := a.begin(ctx, 0)
-		if err != nil {
-			return err
-		}
-		err = p.disk.Sync(ctx)
-		if !a.end(p, err) {
-			return err
-		}
-	}
+	return a.run(ctx, 0, func(d *Disk) error { return d.Sync(ctx) })
 }
 
 // awaitWrites returns when the writes that have begun have ended.

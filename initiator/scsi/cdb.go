@@ -17,12 +17,15 @@ const (
 	opRead10               = 0x28
 	opWrite10              = 0x2a
 	opSynchronizeCache10   = 0x35
+	opWriteSame10          = 0x41
+	opUnmap                = 0x42
 	opModeSense10          = 0x5a
 	opPersistentReserveIn  = 0x5e
 	opPersistentReserveOut = 0x5f
 	opRead16               = 0x88
 	opWrite16              = 0x8a
 	opSynchronizeCache16   = 0x91
+	opWriteSame16          = 0x93
 	opServiceActionIn16    = 0x9e
 	opReportLUNs           = 0xa0
 	opMaintenanceIn        = 0xa3
@@ -30,6 +33,9 @@ const (
 
 // saReadCapacity16 is the service action of READ CAPACITY (16) (SBC-3, section 5.16).
 const saReadCapacity16 = 0x10
+
+// saGetLBAStatus is the service action of GET LBA STATUS (SBC-3, section 5.4).
+const saGetLBAStatus = 0x12
 
 // saReportTargetPortGroups is the service action of REPORT TARGET PORT GROUPS
 // (SPC-4, section 6.37).
@@ -55,6 +61,10 @@ func (c CDB) String() string {
 		return "WRITE (10)"
 	case opSynchronizeCache10:
 		return "SYNCHRONIZE CACHE (10)"
+	case opWriteSame10:
+		return "WRITE SAME (10)"
+	case opUnmap:
+		return "UNMAP"
 	case opModeSense10:
 		return "MODE SENSE (10)"
 	case opPersistentReserveIn:
@@ -67,6 +77,8 @@ func (c CDB) String() string {
 		return "WRITE (16)"
 	case opSynchronizeCache16:
 		return "SYNCHRONIZE CACHE (16)"
+	case opWriteSame16:
+		return "WRITE SAME (16)"
 	case opReportLUNs:
 		return "REPORT LUNS"
 	case opMaintenanceIn:
@@ -74,8 +86,11 @@ func (c CDB) String() string {
 			return "REPORT TARGET PORT GROUPS"
 		}
 	case opServiceActionIn16:
-		if c[1]&0x1f == saReadCapacity16 {
+		switch c[1] & 0x1f {
+		case saReadCapacity16:
 			return "READ CAPACITY (16)"
+		case saGetLBAStatus:
+			return "GET LBA STATUS"
 		}
 	}
 	return unknown(uint64(c.Opcode()))

@@ -39,8 +39,18 @@ func TestCDB(t *testing.T) {
 			CDB{0x5f, 1, 5, 0, 0, 0, 0, 0, 24}},
 		{"PERSISTENT RESERVE OUT", PersistentReserveOut(PreemptAndAbort, WriteExclusiveRegistrantsOnly),
 			CDB{0x5f, 5, 5, 0, 0, 0, 0, 0, 24}},
-		{"unknown(0x42)", CDB{0x42}, CDB{0x42}},
-		{"unknown(0x9e)", CDB{0x9e, 0x12}, CDB{0x9e, 0x12}},
+		{"WRITE SAME (10)", WriteSame10(0x01020304, 0x0506, 0), CDB{0x41, 0, 1, 2, 3, 4, 0, 5, 6}},
+		{"WRITE SAME (10)", WriteSame10(0x01020304, 0x0506, SameUnmap|SameAnchor), CDB{0x41, 0x18, 1, 2, 3, 4, 0, 5, 6}},
+		{"WRITE SAME (16)", WriteSame16(0x0102030405060708, 0x090a0b0c, 0),
+			CDB{0x93, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"WRITE SAME (16)", WriteSame16(0x0102030405060708, 0x090a0b0c, SameUnmap|SameNDOB),
+			CDB{0x93, 0x09, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"UNMAP", Unmap(1), CDB{0x42, 0, 0, 0, 0, 0, 0, 0, 24}},
+		{"UNMAP", Unmap(MaxUnmapRanges), CDB{0x42, 0, 0, 0, 0, 0, 0, 0xff, 0xf8}},
+		{"GET LBA STATUS", GetLBAStatus(0x0102030405060708, 0x090a0b0c),
+			CDB{0x9e, 0x12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"unknown(0x43)", CDB{0x43}, CDB{0x43}},
+		{"unknown(0x9e)", CDB{0x9e, 0x13}, CDB{0x9e, 0x13}},
 	}
 	for _, tt := range tests {
 		if diff := cmp.Diff(tt.want, tt.got); diff != "" {

@@ -1,0 +1,182 @@
+package initiator
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
+)
+
+const (
+	// unmapWindow is how many bytes are unmapped before the target is asked what
+	// has become of them.
+	unmapWindow = maxBulk * maxFreePiece
+	// fruitless is from how many bytes on a target that has freed none of them is
+	// not asked again: to write zeroes instead would fill the unit.
+	fruitless = 16 << 20
+)
+
+// Deallocate makes the n bytes from off on, whole blocks, read as zeroes for
+// certain and frees the blocks where it can. WRITE SAME with UNMAP and zeroes is
+// both in one (SBC-3, section 4.7.3); UNMAP may be ignored in any part, so that
+// GET LBA STATUS has to prove it; what is left, and what is less than a granule of
+// the target's, is zeroed as by [Disk.Zero].
+//
+// It fails with ErrNoDeallocation, and has done nothing then, where the target
+// cannot do one or the other, or does not say that blocks without backing read as
+// zeroes. After other errors any part of the range may have been zeroed.
+func (d *Disk) Deallocate(ctx context.Context, off, n int64) error {
+	if err := d.check("deallocate", off, n, true); err != nil {
+		return err
+	}
+	all := span{off, off + n}
+	body, begun := d.granules(all), false
+	for _, w := range freeing {
+		if !d.can(w, all.end) {
+			continue
+		}
+		err := d.free(ctx, w, all, body)
+		if d.declined(w, err) {
+			begun = begun || d.ways.works(w) || !notBegun(err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return d.zeroAround(ctx, all, body)
+	}
+	if begun {
+		return d.zero(ctx, all)
+	}
+	return d.error("deallocate", ErrNoDeallocation)
+}
+
+// granules returns the part of a range that consists of whole units of allocation.
+func (d *Disk) granules(r span) span {
+	c := d.grained(0)
+	body := span{satAdd(r.off, floorMod(c.start-r.off, c.grain)), r.end - floorMod(r.end-c.start, c.grain)}
+	if body.empty() {
+		return span{r.off, r.off}
+	}
+	return body
+}
+
+// zeroAround zeroes the range but for its body.
+func (d *Disk) zeroAround(ctx context.Context, r, body span) error {
+	if err := d.zero(ctx, span{r.off, body.off}); err != nil {
+		return err
+	}
+	return d.zero(ctx, span{body.end, r.end})
+}
+
+// free frees the body of a range in one way.
+func (d *Disk) free(ctx context.Context, w way, all, body span) error {
+	if w != freeUnmap {
+		return d.writeSame(ctx, w, body)
+	}
+	if _, err := d.provisioning(ctx, all.off); err != nil {
+		if d.declined(lbaStatus, err) {
+			return d.error("UNMAP", errUnproven)
+		}
+		return err
+	}
+	return d.unmap(ctx, body)
+}
+
+// notBegun tells of an error of the first command in a new way whether the target
+// has certainly not begun with it.
+func notBegun(err error) bool {
+	status, sense, ok := refused(err)
+	return errors.Is(err, errUnproven) || ok && status == scsi.CheckCondition && sense.Key == scsi.IllegalRequest
+}
+
+// unmap frees a range, and zeroes what the target has not freed of it.
+func (d *Disk) unmap(ctx context.Context, r span) error {
+	windows := d.grained(unmapWindow)
+	for begun := false; !r.empty(); begun = true {
+		window := span{r.off, windows.next(r)}
+		if err := d.unmapOver(ctx, window); err != nil {
+			return err
+		}
+		mapped, err := d.mapped(ctx, window)
+		if err != nil {
+			return err
+		}
+		vain := len(mapped) == 1 && mapped[0] == window && window.len() >= fruitless
+		if vain && !begun && !d.ways.refuses(lbaStatus) {
+			return d.error("UNMAP", errUnproven)
+		}
+		for _, m := range mapped {
+			if err := d.zero(ctx, m); err != nil {
+				return err
+			}
+		}
+		r.off = window.end
+	}
+	return nil
+}
+
+func (d *Disk) unmapOver(ctx context.Context, r span) error {
+	limits, size := &d.info.Load().Limits, int64(d.BlockSize())
+	blocks := min(int64(limits.MaxUnmapBlocks), maxFreePiece/size)
+	c := d.grained(blocks * size)
+	return d.tryFirst(freeUnmap, c, r, func(r span) error {
+		x := pipeline{d: d, op: "UNMAP", most: maxBulk}
+		x.each(ctx, r, c, d.unmapTask)
+		return x.drain(ctx)
+	})
+}
+
+// unmapTask makes an UNMAP of one range. More would save little: each may be as
+// long as MAXIMUM UNMAP LBA COUNT, which is a bound of their sum.
+func (d *Disk) unmapTask(p span) *task {
+	size := int64(d.BlockSize())
+	list := scsi.UnmapList(scsi.BlockRange{LBA: uint64(p.off / size), Blocks: uint32(p.len() / size)})
+	t := d.slowCommand(scsi.Unmap(1))
+	t.write, t.exact, t.data = true, true, newVector([][]byte{list})
+	return t
+}
+
+// mapped returns the parts of a range that the target has not deallocated, or does
+// not say that it has.
+func (d *Disk) mapped(ctx context.Context, r span) (parts []span, err error) {
+	size := int64(d.BlockSize())
+	for !r.empty() {
+		runs, err := d.provisioning(ctx, r.off)
+		if d.declined(lbaStatus, err) {
+			return appendSpan(parts, r), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, run := range runs {
+			end := min(r.end, satAdd(r.off, int64(run.Blocks)*size))
+			if run.Provisioning != scsi.Deallocated {
+				parts = appendSpan(parts, span{r.off, end})
+			}
+			r.off = end
+		}
+	}
+	return parts, nil
+}
+
+// appendSpan appends a part to a list in ascending order; one that continues the
+// last is joined with it.
+func appendSpan(list []span, p span) []span {
+	if n := len(list); n > 0 && list[n-1].end == p.off {
+		list[n-1].end = p.end
+		return list
+	}
+	if p.empty() {
+		return list
+	}
+	return append(list, p)
+}
+
+func satAdd(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
