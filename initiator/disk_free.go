@@ -38,7 +38,7 @@ func (d *Disk) Deallocate(ctx context.Context, off, n int64) error {
 		}
 		err := d.free(ctx, w, all, body)
 		if d.declined(w, err) {
-			begun = begun || d.ways.works(w) || !notBegun(err)
+			begun = begun || d.begun(w, err)
 			continue
 		}
 		if err != nil {
@@ -84,11 +84,14 @@ func (d *Disk) free(ctx context.Context, w way, all, body span) error {
 	return d.unmap(ctx, body)
 }
 
-// notBegun tells of an error of the first command in a new way whether the target
-// has certainly not begun with it.
-func notBegun(err error) bool {
-	status, sense, ok := refused(err)
-	return errors.Is(err, errUnproven) || ok && status == scsi.CheckCondition && sense.Key == scsi.IllegalRequest
+// begun tells whether a way that ended with err may have changed the medium. The
+// first command of a new way went alone.
+func (d *Disk) begun(w way, err error) bool {
+	if errors.Is(err, errUnproven) {
+		return false
+	}
+	_, sense, ok := refused(err)
+	return d.ways.works(w) || !ok || sense.Key != scsi.IllegalRequest
 }
 
 // unmap frees a range, and zeroes what the target has not freed of it.

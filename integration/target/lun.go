@@ -15,6 +15,8 @@ type LUN struct {
 
 	mu     sync.Mutex
 	medium *volatile
+	// What the medium may allocate, and when to warn, in bytes; 0: no bound.
+	poolSize, poolSoft int64
 	// Pending unit attentions of each I_T nexus, oldest first.
 	nexuses      map[*session][]asc
 	tasks        map[*task]struct{} // ready but held before their execution
@@ -42,6 +44,11 @@ type LUNAttributes struct {
 	NoPowerLoss                       bool // APTPL is refused
 	NoPreemptAndAbort                 bool // PREEMPT AND ABORT is refused
 	SessionNexus                      bool // registrations are a session's, and nobody's after it
+	UnknownOpcodes                    []byte
+	Frees                             []byte // see FreedBy
+	Ignores                           Ignored
+	NoLBAStatus                       bool
+	NDOB                              NDOBMode
 }
 
 // BlockLimits are the fields of VPD page B0h (SBC-3, Section 6.5.3), in blocks

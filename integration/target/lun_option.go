@@ -13,7 +13,7 @@ func Thin() Option {
 		l.LUNAttributes.Thin, l.ReadZeroes = true, true
 		l.Limits.MaxUnmap, l.Limits.MaxUnmapDescriptors = 1<<20, 256
 		l.Limits.MaxWriteSame = uint64(l.Limits.MaxTransfer)
-		l.Limits.UnmapGranularity = uint32(max(chunkSize/l.BlockSize, 1))
+		l.Limits.UnmapGranularity = uint32(max(granuleSize/l.BlockSize, 1))
 	}
 }
 

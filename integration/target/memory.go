@@ -1,13 +1,13 @@
 package target
 
-// memory is a backing of chunks that come into being when they are written.
+// memory is a backing of chunks of granuleSize that come into being when they are written.
 type memory struct {
 	bytes  int64
-	chunks map[int64]*[chunkSize]byte
+	chunks map[int64]*[granuleSize]byte
 }
 
 func newMemory(size int64) *memory {
-	return &memory{size, map[int64]*[chunkSize]byte{}}
+	return &memory{size, map[int64]*[granuleSize]byte{}}
 }
 
 func (m *memory) size() int64  { return m.bytes }
@@ -29,7 +29,7 @@ func (m *memory) resize(n int64) error {
 }
 
 func (m *memory) read(p []byte, off int64) error {
-	return eachChunk(off, int64(len(p)), func(chunk, within, length int64) error {
+	return eachChunk(granuleSize, off, int64(len(p)), func(chunk, within, length int64) error {
 		if c := m.chunks[chunk]; c != nil {
 			copy(p[:length], c[within:])
 		} else {
@@ -41,10 +41,10 @@ func (m *memory) read(p []byte, off int64) error {
 }
 
 func (m *memory) write(p []byte, off int64) error {
-	return eachChunk(off, int64(len(p)), func(chunk, within, length int64) error {
+	return eachChunk(granuleSize, off, int64(len(p)), func(chunk, within, length int64) error {
 		c := m.chunks[chunk]
 		if c == nil {
-			c = new([chunkSize]byte)
+			c = new([granuleSize]byte)
 			m.chunks[chunk] = c
 		}
 		copy(c[within:], p[:length])
@@ -54,21 +54,52 @@ func (m *memory) write(p []byte, off int64) error {
 }
 
 func (m *memory) unmap(off, n int64) error {
-	return eachChunk(off, n, func(chunk, within, length int64) error {
-		if length == chunkSize {
-			delete(m.chunks, chunk)
-		} else if c := m.chunks[chunk]; c != nil {
-			clear(c[within : within+length])
-		}
+	end := off + n
+	first, last := (off+granuleSize-1)/granuleSize, end/granuleSize // whole ones
+	if first > last {
+		m.clear(off, n)
 		return nil
-	})
+	}
+	m.clear(off, first*granuleSize-off)
+	m.clear(last*granuleSize, end-last*granuleSize)
+	m.within(first, last, func(chunk int64) { delete(m.chunks, chunk) })
+	return nil
+}
+
+// clear zeroes a part of one chunk.
+func (m *memory) clear(off, n int64) {
+	if c := m.chunks[off/granuleSize]; c != nil && n > 0 {
+		clear(c[off%granuleSize:][:n])
+	}
+}
+
+// within calls f for the chunks that there are from first to before last, in no
+// order. Of a large range most are not there.
+func (m *memory) within(first, last int64, f func(chunk int64)) {
+	if int64(len(m.chunks)) < last-first {
+		for chunk := range m.chunks {
+			if chunk >= first && chunk < last {
+				f(chunk)
+			}
+		}
+		return
+	}
+	for chunk := first; chunk < last; chunk++ {
+		if m.chunks[chunk] != nil {
+			f(chunk)
+		}
+	}
 }
 
 func (m *memory) mapped(off, n int64) (bool, int64) {
-	first := m.chunks[off/chunkSize] != nil
-	run := chunkSize - off%chunkSize
-	for run < n && (m.chunks[(off+run)/chunkSize] != nil) == first {
-		run += chunkSize
+	chunk, last := off/granuleSize, (off+n+granuleSize-1)/granuleSize
+	if m.chunks[chunk] == nil {
+		next := last
+		m.within(chunk, last, func(c int64) { next = min(next, c) })
+		return false, min(next*granuleSize-off, n)
 	}
-	return first, min(run, n)
+	for chunk < last && m.chunks[chunk] != nil {
+		chunk++
+	}
+	return true, min(chunk*granuleSize-off, n)
 }

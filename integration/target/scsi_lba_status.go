@@ -9,7 +9,7 @@ const (
 )
 
 func checkLBAStatus(cdb []byte, l *LUN) *result {
-	if !l.Thin {
+	if !l.Thin || l.NoLBAStatus {
 		return checkCondition(senseIllegalRequest, ascInvalidOpcode)
 	}
 	if bigEndian(cdb[2:10]) >= l.blocks() {

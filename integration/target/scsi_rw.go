@@ -51,8 +51,6 @@ func write(x *call) *result {
 	durable := !isSixByte(x.cdb) && x.cdb[1]&fua != 0
 	x.lun.mu.Lock()
 	defer x.lun.mu.Unlock()
-	if err := x.lun.medium.write(data, int64(p.lba)*int64(x.lun.BlockSize), durable); err != nil {
-		return checkCondition(senseMedium, ascWriteError)
-	}
-	return good(nil)
+	off := int64(p.lba) * int64(x.lun.BlockSize)
+	return x.lun.store(off, int64(len(data)), func() error { return x.lun.medium.write(data, off, durable) })
 }

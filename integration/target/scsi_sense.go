@@ -42,6 +42,7 @@ var (
 	ascInvalidParameter       = asc{0x26, 0x00}
 	ascInvalidRelease         = asc{0x26, 0x04}
 	ascWriteProtected         = asc{0x27, 0x00}
+	ascSpaceAllocationFailed  = asc{0x27, 0x07}
 	ascReset                  = asc{0x29, 0x00}
 	ascPowerOn                = asc{0x29, 0x01}
 	ascModeChanged            = asc{0x2a, 0x01}
@@ -51,6 +52,7 @@ var (
 	ascAccessStateChanged     = asc{0x2a, 0x06}
 	ascTransitionFailed       = asc{0x2a, 0x07}
 	ascCapacityChanged        = asc{0x2a, 0x09}
+	ascSoftThreshold          = asc{0x38, 0x07}
 	ascInquiryChanged         = asc{0x3f, 0x03}
 	ascLUNsChanged            = asc{0x3f, 0x0e}
 	ascProtocolServiceCRC     = asc{0x47, 0x05}

@@ -110,14 +110,15 @@ func TestResiduals(t *testing.T) {
 
 // TestThinLUN unmaps and asks what is left.
 func TestThinLUN(t *testing.T) {
-	const chunk = chunkSize / 512
+	const size = 64 << 10
+	const chunk = size / 512
 	for name, c := range map[string]struct {
 		option Option
 		after  byte
 	}{"LBPRZ": {Thin(), 0}, "undefined": {ThinUndefined(), 0xa5}} {
 		t.Run(name, func(t *testing.T) {
 			l := NewMemoryLUN(1<<20, 512, c.option)
-			l.WriteAt(bytes.Repeat([]byte{7}, 3*chunkSize), 0)
+			l.WriteAt(bytes.Repeat([]byte{7}, 3*size), 0)
 			target := start(t, Config{QuietLogin: true, LUNs: []*LUN{l}})
 			p := dial(t, target).login()
 			list := make([]byte, 24)

@@ -2,7 +2,7 @@ package target
 
 // checkUnmap checks the CDB of UNMAP (SBC-3, Section 5.28).
 func checkUnmap(cdb []byte, l *LUN) *result {
-	if !l.Thin {
+	if !l.freedBy(OpUnmap) {
 		return checkCondition(senseIllegalRequest, ascInvalidOpcode)
 	}
 	if cdb[1]&1 != 0 { // ANCHOR
@@ -18,8 +18,10 @@ func unmap(x *call) *result {
 		return bad
 	}
 	for _, p := range runs {
-		if err := x.lun.deallocate(p); err != nil {
-			return checkCondition(senseMedium, ascWriteError)
+		for _, part := range x.lun.heeded(p) {
+			if err := x.lun.deallocate(part); err != nil {
+				return checkCondition(senseMedium, ascWriteError)
+			}
 		}
 	}
 	return good(nil)
@@ -75,7 +77,7 @@ func (l *LUN) deallocate(p place) error {
 
 // fill repeats a pattern over a range; requires l.mu.
 func (l *LUN) fill(pattern []byte, off, n int64) error {
-	buffer := make([]byte, max(chunkSize, len(pattern)))
+	buffer := make([]byte, max(undoSize, len(pattern)))
 	for i := range buffer {
 		buffer[i] = pattern[i%len(pattern)]
 	}

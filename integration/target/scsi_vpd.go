@@ -66,10 +66,15 @@ func (b *BlockLimits) page() []byte {
 	return p
 }
 
-// provisioningPage is VPD page B2h: UNMAP and both WRITE SAMEs deallocate.
+// provisioningPage is VPD page B2h without its header.
 func (l *LUN) provisioningPage() []byte {
 	const lbpu, lbpws, lbpws10, pageLBPRZ, thin = 0x80, 0x40, 0x20, 0x04, 2
-	p := []byte{0, lbpu | lbpws | lbpws10, thin, 0}
+	p := []byte{0, 0, thin, 0}
+	for opcode, bit := range map[byte]byte{OpUnmap: lbpu, OpWriteSame16: lbpws, OpWriteSame10: lbpws10} {
+		if l.freedBy(opcode) {
+			p[1] |= bit
+		}
+	}
 	if l.ReadZeroes {
 		p[1] |= pageLBPRZ
 	}

@@ -35,7 +35,8 @@ func checkWriteSame(cdb []byte, l *LUN) *result {
 	p := l.sameBlocks(cdb)
 	switch {
 	case cdb[1]&(protectMask|wsAnchor) != 0,
-		cdb[1]&wsUnmap != 0 && !l.Thin,
+		cdb[1]&wsUnmap != 0 && !l.freedBy(cdb[0]),
+		noDataOut(cdb) && l.NDOB == refuseNDOB,
 		given.blocks == 0 && l.Limits.NonZeroWriteSame,
 		l.Limits.MaxWriteSame != 0 && p.blocks > l.Limits.MaxWriteSame:
 		return checkCondition(senseIllegalRequest, ascInvalidField)
@@ -48,21 +49,22 @@ func checkWriteSame(cdb []byte, l *LUN) *result {
 // writeSame repeats one block. With UNMAP blocks are deallocated only if they
 // then read as that block does.
 func writeSame(x *call) *result {
-	block := make([]byte, x.lun.BlockSize)
-	if !noDataOut(x.cdb) && copy(block, x.data) < len(block) {
+	l, block := x.lun, make([]byte, x.lun.BlockSize)
+	switch {
+	case noDataOut(x.cdb) && l.NDOB == overlookNDOB:
+		block = bytes.Repeat([]byte{0xee}, len(block))
+	case !noDataOut(x.cdb) && copy(block, x.data) < len(block):
 		return checkCondition(senseIllegalRequest, ascInvalidField)
 	}
-	p := x.lun.sameBlocks(x.cdb)
-	var err error
-	if zero := bytes.Count(block, []byte{0}) == len(block); x.cdb[1]&wsUnmap != 0 && zero && x.lun.ReadZeroes {
-		err = x.lun.deallocate(p)
-	} else {
-		x.lun.mu.Lock()
-		err = x.lun.fill(block, int64(p.lba)*int64(x.lun.BlockSize), int64(p.blocks)*int64(x.lun.BlockSize))
-		x.lun.mu.Unlock()
+	p := l.sameBlocks(x.cdb)
+	if zero := bytes.Count(block, []byte{0}) == len(block); x.cdb[1]&wsUnmap != 0 && zero && l.ReadZeroes {
+		if err := l.deallocate(p); err != nil {
+			return checkCondition(senseMedium, ascWriteError)
+		}
+		return good(nil)
 	}
-	if err != nil {
-		return checkCondition(senseMedium, ascWriteError)
-	}
-	return good(nil)
+	off, n := int64(p.lba)*int64(l.BlockSize), int64(p.blocks)*int64(l.BlockSize)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.store(off, n, func() error { return l.fill(block, off, n) })
 }

@@ -164,7 +164,7 @@ func (k *task) check() *result {
 	if a := k.lun.attentionFor(k.s, k.op); a != nil {
 		return checkCondition(senseUnitAttention, *a)
 	}
-	if k.op.run == nil {
+	if k.op.run == nil || slices.Contains(k.lun.UnknownOpcodes, k.cdb[0]) {
 		return checkCondition(senseIllegalRequest, ascInvalidOpcode)
 	}
 	if r := k.checkAccess(); r != nil {
