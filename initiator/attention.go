@@ -27,6 +27,9 @@ func (s *Session) attentionLocked(lun scsi.LUN, sense scsi.Sense) {
 	if d != nil && d.unit != nil && attention == scsi.AccessStateChanged {
 		d.unit.accessChanged()
 	}
+	if d != nil && attention == scsi.SpaceLow {
+		d.spaceLowLocked()
+	}
 	kind := announced[attention]
 	switch {
 	case d == nil && kind == LUNsChanged:

@@ -42,6 +42,9 @@ func (s *Session) finish(ctx context.Context, t *task) error {
 			return s.commandError(t, err)
 		}
 		verdict := t.verdict()
+		if t.disk != nil {
+			t.disk.noteSpace(t.cdb, verdict)
+		}
 		if verdict == scsi.Success {
 			return s.checkLength(t)
 		}

@@ -23,6 +23,7 @@ type Disk struct {
 	epoch atomic.Uint64
 	flush atomic.Int32          // a flushForm
 	ways  ways                  // of zeroing and deallocating
+	space *space                // of a thin pool; that of the unit
 	gone  atomic.Pointer[Error] // why commands fail at once; changed with the state
 	hold  atomic.Pointer[hold]  // on a persistent reservation; nil: none was taken
 	// asking is the right to ask the logical unit what it is.
@@ -45,7 +46,7 @@ type Disk struct {
 }
 
 func newDisk(s *Session, lun scsi.LUN, info *DiskInfo) *Disk {
-	d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth), asking: make(chan struct{}, 1), since: time.Now()}
+	d := &Disk{s: s, lun: lun, depth: make(chan struct{}, s.cfg.QueueDepth), asking: make(chan struct{}, 1), since: time.Now(), space: new(space)}
 	d.info.Store(info)
 	return d
 }

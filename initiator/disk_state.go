@@ -59,6 +59,10 @@ type DiskStatus struct {
 	Since   time.Time // when it was last ready, or is ready
 	Reason  error     // why it is not ready; nil if it is
 	Waiting int       // commands that wait for it to be ready
+	// Space is what the target has said of the space for a thin unit, and SpaceSince
+	// when it did so last.
+	Space      SpaceState
+	SpaceSince time.Time
 }
 
 // Status tells how the disk does.
@@ -66,6 +70,7 @@ func (d *Disk) Status() DiskStatus {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
 	st := DiskStatus{State: d.state, Since: d.since, Waiting: d.waiting.len}
+	st.Space, st.SpaceSince = d.space.state()
 	if d.reason != nil {
 		st.Reason = d.reason
 	}

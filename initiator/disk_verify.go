@@ -116,8 +116,12 @@ func (d *Disk) conclude(c *conn, x examination, announced eventSet, now *DiskInf
 	}
 	if err == nil {
 		was := d.info.Swap(now)
+		news := changes(was, now)
+		if news.has(InquiryChanged) {
+			d.ways.forget()
+		}
 		d.changeLocked(DiskReady, nil)
-		s.tellAllLocked(d.lun, announced|changes(was, now))
+		s.tellAllLocked(d.lun, announced|news)
 		return nil
 	}
 	d.announced |= announced

@@ -20,6 +20,7 @@ const (
 	LUNsChanged                              // 3F/0E, or a new login: ask for REPORT LUNS again; the LUN is zero
 	LUNLost                                  // the disk cannot be used, or none of the unit's paths, see Reason
 	LUNBack                                  // it is used again
+	SpaceChanged                             // [DiskStatus].Space is another
 )
 
 var eventNames = [...]string{
@@ -31,6 +32,7 @@ var eventNames = [...]string{
 	LUNsChanged:         "reported LUNs changed",
 	LUNLost:             "LUN lost",
 	LUNBack:             "LUN back",
+	SpaceChanged:        "space changed",
 }
 
 func (k EventKind) String() string {

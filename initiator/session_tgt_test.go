@@ -15,6 +15,12 @@ import (
 // tgtDisk logs in to a tgtd of the test's own and opens a disk in a file.
 func tgtDisk(t *testing.T, settings map[string]string, blockSize int, change func(*Config)) (*tgt.Daemon, *Session, *Disk, string) {
 	t.Helper()
+	return tgtDiskOf(t, settings, tgt.LUN{BlockSize: blockSize}, change)
+}
+
+// tgtDiskOf is tgtDisk for a LUN with parameters.
+func tgtDiskOf(t *testing.T, settings map[string]string, lun tgt.LUN, change func(*Config)) (*tgt.Daemon, *Session, *Disk, string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("tgtd needs root")
 	}
@@ -34,7 +40,8 @@ func tgtDisk(t *testing.T, settings map[string]string, blockSize int, change fun
 	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, err := target.AddLUN(tgt.LUN{Path: path, BlockSize: blockSize})
+	lun.Path = path
+	n, err := target.AddLUN(lun)
 	if err != nil {
 		t.Fatal(err)
 	}

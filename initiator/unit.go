@@ -36,6 +36,7 @@ type Unit struct {
 	replacement time.Duration
 	log         zerolog.Logger
 	depth       chan struct{} // shared by the disks: a token for each command in flight
+	space       *space        // shared by the disks
 
 	ctx   context.Context // ends with close
 	stop  context.CancelFunc
@@ -82,6 +83,7 @@ func newUnit(home *Paths, first *Disk, replacement time.Duration) *Unit {
 		depth:       make(chan struct{}, cfg.QueueDepth),
 		ctx:         ctx,
 		stop:        stop,
+		space:       new(space),
 		settling:    make(chan struct{}, 1),
 		members:     []*Paths{home},
 		lead:        first,

@@ -78,7 +78,7 @@ func (u *Unit) add(d *Disk) {
 	s := d.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d.unit = u
+	d.unit, d.space = u, u.space
 	up := s.conn != nil && d.state == DiskReady
 	u.mu.Lock()
 	defer u.mu.Unlock()

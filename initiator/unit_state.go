@@ -44,6 +44,7 @@ func (u *Unit) Status() DiskStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	st := DiskStatus{Since: u.deadSince, Waiting: u.waiting}
+	st.Space, st.SpaceSince = u.space.state()
 	switch {
 	case u.isClosed():
 		st.State, st.Reason = DiskClosed, u.error("disk", ErrClosed)

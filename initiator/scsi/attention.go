@@ -17,6 +17,7 @@ const (
 	ReservationsChanged           // 2A/03, 2A/04, 2A/05: preempted or released
 	IdentityChanged               // 3F/03, 3F/05: INQUIRY again, is it still the same unit?
 	LUNsChanged                   // 3F/0E: REPORT LUNS again
+	SpaceLow                      // 38/07: a thin pool's soft threshold is reached (SBC-3, section 4.7.3)
 )
 
 // Attention returns what the sense data announces, NoAttention where its key is
@@ -35,6 +36,8 @@ func (s Sense) Attention() Attention {
 		return ReservationsChanged
 	case 0x2a06, 0x2a07:
 		return AccessStateChanged
+	case 0x3807:
+		return SpaceLow
 	case 0x2a09:
 		return CapacityChanged
 	case 0x3f03, 0x3f05:

@@ -56,6 +56,18 @@ func SynchronizeCache16(lba uint64, blocks uint32) CDB {
 	return block16(opSynchronizeCache16, lba, blocks)
 }
 
+// Written returns the blocks that a WRITE or WRITE SAME names; false for all other
+// commands.
+func (c CDB) Written() (BlockRange, bool) {
+	switch c.Opcode() {
+	case opWrite10, opWriteSame10:
+		return BlockRange{uint64(binary.BigEndian.Uint32(c[2:])), uint32(binary.BigEndian.Uint16(c[7:]))}, true
+	case opWrite16, opWriteSame16:
+		return BlockRange{binary.BigEndian.Uint64(c[2:]), binary.BigEndian.Uint32(c[10:])}, true
+	}
+	return BlockRange{}, false
+}
+
 // block10 lays out the 10-byte commands: LBA in bytes 2 to 5, length in 7 and 8.
 func block10(op byte, lba uint32, blocks uint16) CDB {
 	c := CDB{op}

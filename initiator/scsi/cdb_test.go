@@ -65,6 +65,19 @@ func TestCDB(t *testing.T) {
 	}
 }
 
+func TestWritten(t *testing.T) {
+	for _, c := range []CDB{Write10(7, 9, false), Write16(7, 9, true), WriteSame10(7, 9, SameUnmap), WriteSame16(7, 9, SameNDOB)} {
+		if r, ok := c.Written(); r != (BlockRange{7, 9}) || !ok {
+			t.Errorf("%s: %v, %v", c, r, ok)
+		}
+	}
+	for _, c := range []CDB{Read10(7, 9), Read16(7, 9), Unmap(1), SynchronizeCache10(7, 9), GetLBAStatus(7, 9)} {
+		if r, ok := c.Written(); ok {
+			t.Errorf("%s: %v", c, r)
+		}
+	}
+}
+
 func TestCDBAllocatesNothing(t *testing.T) {
 	var sink CDB
 	n := testing.AllocsPerRun(100, func() { sink = Write16(1, 2, true) })

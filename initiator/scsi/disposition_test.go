@@ -156,6 +156,7 @@ func TestAttention(t *testing.T) {
 		{UnitAttention, 0x3f, 0x03, IdentityChanged},
 		{UnitAttention, 0x3f, 0x05, IdentityChanged},
 		{UnitAttention, 0x3f, 0x0e, LUNsChanged},
+		{UnitAttention, 0x38, 0x07, SpaceLow},
 		{NotReady, 0x29, 0x00, NoAttention},
 		{NoSense, 0, 0, NoAttention},
 	}

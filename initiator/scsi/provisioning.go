@@ -52,6 +52,9 @@ type BlockRange struct {
 	Blocks uint32
 }
 
+// Has tells whether a block is one of the run.
+func (r BlockRange) Has(lba uint64) bool { return lba >= r.LBA && lba-r.LBA < uint64(r.Blocks) }
+
 // Unmap builds UNMAP (SBC-3, section 5.28) for a parameter list of so many ranges,
 // at most MaxUnmapRanges. ANCHOR is zero: the blocks may become deallocated.
 func Unmap(ranges int) CDB {

@@ -26,6 +26,15 @@ func TestUnmapList(t *testing.T) {
 	}
 }
 
+func TestBlockRange(t *testing.T) {
+	r := BlockRange{math.MaxUint64 - 9, 10}
+	for lba, want := range map[uint64]bool{0: false, math.MaxUint64 - 10: false, math.MaxUint64 - 9: true, math.MaxUint64: true} {
+		if r.Has(lba) != want {
+			t.Errorf("Has(%d): %v", lba, !want)
+		}
+	}
+}
+
 // lbaStatus makes GET LBA STATUS parameter data.
 func lbaStatus(runs ...LBAStatus) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(4+16*len(runs)))
