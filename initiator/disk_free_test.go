@@ -349,6 +349,33 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLimitsUnsaid: the short form has 16 bits for the length, and of a target that
+// does not say how long a WRITE SAME may be no more is asked in the long form.
+func TestLimitsUnsaid(t *testing.T) {
+	for op, limit := range map[byte]uint64{target.OpWriteSame10: 1 << 20, target.OpWriteSame16: 0} {
+		limits := target.Limits(target.BlockLimits{MaxWriteSame: limit, UnmapGranularity: 8})
+		lun := target.NewMemoryLUN(128<<20, 512, target.Thin(), target.FreedBy(op), limits)
+		l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = []*target.LUN{lun} })
+		for off := int64(0); off < 128<<20; off += 32 << 20 {
+			if _, err := lun.WriteAt(pattern(1, 8192), off); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := len(l.Commands())
+		if err := l.disk.Deallocate(timeout(t), 0, 128<<20); err != nil {
+			t.Fatal(err)
+		}
+		if n := lun.Allocated(); n != 0 {
+			t.Errorf("%d bytes are still allocated", n)
+		}
+		for _, c := range l.Commands()[after:] {
+			if c.Opcode != target.OpRead10 && (c.Opcode != op || c.Blocks == 0 || c.Blocks > 65535 || c.LBA%8 != 0) {
+				t.Errorf("% x: %d blocks from %d on", c.CDB, c.Blocks, c.LBA)
+			}
+		}
+	}
+}
+
 // TestShortFormReaches: WRITE SAME (10) names no block from 2^32 on.
 func TestShortFormReaches(t *testing.T) {
 	const size = 3 << 40
@@ -373,7 +400,7 @@ func TestShortFormReaches(t *testing.T) {
 // range reads as zeroes and nothing else is touched; or it is refused, and nothing
 // is done.
 func TestDeallocateModel(t *testing.T) {
-	const size = 1 << 20
+	const size = 1 << 19
 	type variant struct {
 		name  string
 		lun   *target.LUN

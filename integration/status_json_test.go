@@ -35,6 +35,7 @@ type lunJSON struct {
 	BlockSize                                   int  `json:"block_size"`
 	ReadOnly                                    bool `json:"read_only"`
 	Thin                                        bool
+	Space                                       string
 	ReadBytes                                   int64 `json:"read_bytes"`
 	WrittenBytes                                int64 `json:"written_bytes"`
 	DirtyBytes                                  int64 `json:"dirty_bytes"`

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/rs/zerolog"
 
 	"github.com/iscsifs/iscsifs/initiator"
 )
@@ -17,6 +18,7 @@ type facts struct {
 	product   string // what it calls itself
 	state     initiator.DiskState
 	reason    string // of the state
+	space     initiator.SpaceState
 }
 
 func (l *lun) facts() facts {
@@ -27,6 +29,7 @@ func (l *lun) facts() facts {
 		product:   productOf(&info),
 		state:     s.State,
 		reason:    reason(s.Reason),
+		space:     s.Space,
 	}
 	if f.state == initiator.DiskUnproven { // for a moment
 		f.state = initiator.DiskReady
@@ -52,6 +55,8 @@ func (f facts) changes(now facts) (lines []string) {
 	say(now.product != f.product, "is %s now", now.product)
 	say(now.state != f.state && now.state == initiator.DiskReady, "back")
 	say(now.state != f.state && now.state != initiator.DiskReady, "%s: %s", now.state, now.reason)
+	say(now.space > f.space, "%s", spaceText(now.space))
+	say(now.space < f.space && f.space == initiator.SpaceExhausted, "the target has space again")
 	return lines
 }
 
@@ -95,8 +100,12 @@ func (d *Daemon) follow(ctx context.Context, l *lun) error {
 func (d *Daemon) tellChanges(ctx context.Context, l *lun) {
 	was, now := l.told, l.facts()
 	l.told = now
+	level := zerolog.InfoLevel
+	if now.space > was.space {
+		level = zerolog.WarnLevel
+	}
 	for _, line := range l.lines(was, now) {
-		l.target.log.Info().Msg(line)
+		l.target.log.WithLevel(level).Msg(line)
 	}
 	if was.size == now.size || l.first != nil {
 		return

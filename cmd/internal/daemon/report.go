@@ -104,6 +104,7 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 		ID:        info.UdevID,
 		ReadOnly:  l.disk.ReadOnly(),
 		Thin:      info.Capacity.LBPME,
+		Space:     l.opened.Status().Space.String(),
 		Waiting:   l.opened.Status().Waiting,
 		Warnings:  append(l.troubles(d.opts.Mountpoint), l.warnings()...),
 		Holders:   held[l.path()],

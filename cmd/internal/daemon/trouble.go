@@ -23,10 +23,24 @@ func (l *lun) troubles(mountpoint string) (list []string) {
 	if l.volume != nil && l.volume.Late() {
 		list = append(list, fmt.Sprintf("held back: %s could not be written for longer than replacement_timeout, and another host may own the LUN by now; `iscsifs sync %s` writes it", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint)))
 	}
+	if text := spaceText(s.Space); text != "" {
+		list = append(list, fmt.Sprintf("%s, since %s", text, s.SpaceSince.Format("2006-01-02 15:04:05")))
+	}
 	if l.opened.Info().Mode.WriteProtect {
 		list = append(list, "read-only: the target protects it against writes")
 	}
 	return list
+}
+
+// spaceText says what the target has said of space, and what follows.
+func spaceText(s initiator.SpaceState) string {
+	switch s {
+	case initiator.SpaceLow:
+		return "the target's soft threshold of space is reached: enlarge its pool, or discard what file systems do not use (fstrim), before writes fail"
+	case initiator.SpaceExhausted:
+		return "the target has no space left: what cannot be written is kept, and tried again; enlarge its pool, or discard what file systems do not use (fstrim)"
+	}
+	return ""
 }
 
 // kept says what becomes of the data of a LUN that is lost.

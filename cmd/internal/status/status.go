@@ -62,6 +62,7 @@ type LUN struct {
 	ID             string   `json:"id"` // as udev's scsi_id prints it; "" where the target gives none
 	ReadOnly       bool     `json:"read_only"`
 	Thin           bool     `json:"thin"`
+	Space          string   `json:"space"`           // of a thin LUN: "soft threshold reached" or "exhausted"; "" while the target has not complained
 	Reservation    string   `json:"reservation"`     // "held" or "lost" with exclusive = true; else ""
 	ReservationKey string   `json:"reservation_key"` // this host's, 0x and 16 digits; "" likewise
 	DirtyBytes     int64    `json:"dirty_bytes"`     // written here, not yet on the target
