@@ -30,6 +30,9 @@ func (d *Disk) Deallocate(ctx context.Context, off, n int64) error {
 	if err := d.check("deallocate", off, n, true); err != nil {
 		return err
 	}
+	if n == 0 {
+		return nil
+	}
 	all := span{off, off + n}
 	body, begun := d.granules(all), false
 	for _, w := range freeing {
@@ -132,12 +135,14 @@ func (d *Disk) unmapOver(ctx context.Context, r span) error {
 }
 
 // unmapTask makes an UNMAP of one range. More would save little: each may be as
-// long as MAXIMUM UNMAP LBA COUNT, which is a bound of their sum.
+// long as MAXIMUM UNMAP LBA COUNT, which is a bound of their sum. What the target says
+// of a residual is not looked at: it is to prove what it has done, and tgt says that
+// it has taken no data.
 func (d *Disk) unmapTask(p span) *task {
 	size := int64(d.BlockSize())
 	list := scsi.UnmapList(scsi.BlockRange{LBA: uint64(p.off / size), Blocks: uint32(p.len() / size)})
 	t := d.slowCommand(scsi.Unmap(1))
-	t.write, t.exact, t.data = true, true, newVector([][]byte{list})
+	t.write, t.data = true, newVector([][]byte{list})
 	return t
 }
 

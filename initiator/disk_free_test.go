@@ -2,6 +2,7 @@ package initiator
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -373,6 +374,34 @@ func TestLimitsUnsaid(t *testing.T) {
 				t.Errorf("% x: %d blocks from %d on", c.CDB, c.Blocks, c.LBA)
 			}
 		}
+	}
+}
+
+// TestZeroByWrites: zeroes are written in large commands, several under way at once.
+func TestZeroByWrites(t *testing.T) {
+	l, content := newSizedLab(t, 32<<20, 512, target.Unknown(target.OpWriteSame10, target.OpWriteSame16))
+	gate := target.NewGate()
+	held := l.OnExecute(target.SCSI(target.OpWrite10, target.OpWrite16), target.Hold(gate))
+	after := len(l.Commands())
+	done := async(func() error { return l.disk.Zero(context.Background(), 512, 32<<20-512) })
+	if !held.Await(8, soon) {
+		t.Errorf("%d writes are under way at once", held.Count())
+	}
+	held.Remove()
+	gate.Release()
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	clear(content[512:])
+	l.holds(content, 0)
+	n := 0
+	for _, c := range l.Commands()[after:] {
+		if c.Opcode == target.OpWrite10 {
+			n++
+		}
+	}
+	if n != 64 {
+		t.Errorf("%d writes for 32 MiB, want 64 of 512 KiB", n)
 	}
 }
 

@@ -67,7 +67,7 @@ func (d *Disk) zero(ctx context.Context, r span) error {
 // writeZeroes is the way to zero that no target lacks.
 func (d *Disk) writeZeroes(ctx context.Context, r span) error {
 	x := pipeline{d: d, op: "WRITE"}
-	piece := int64(d.pieceLength(math.MaxInt, true))
+	piece := int64(d.pieceLength(maxZeroPiece, true))
 	x.each(ctx, r, cutting{piece, int64(d.BlockSize()), 0}, func(p span) *task {
 		t := newCommand(d.lun, d.transferCDB(p.off, int(p.len()), true), d.s.cfg.CommandTimeout)
 		t.disk, t.write, t.exact = d, true, true
