@@ -185,7 +185,7 @@ func TestDeallocateWays(t *testing.T) {
 				err := l.disk.Deallocate(timeout(t), off, 1<<20)
 				if want == "" {
 					cannotFree(t, err)
-					if got := l.changing(after); strings.Trim(got, "status ") != "" {
+					if got := l.changing(after); got != "" && got != "status" {
 						t.Errorf("call %d sent %q", i+1, got)
 					}
 					l.holds(content, 0)
