@@ -20,7 +20,6 @@ func TestNoAllocations(t *testing.T) {
 			return err
 		},
 		"WriteAt unaligned": func() error { _, err := v.WriteAt(ctx, p, 1000); return err },
-		"Zero":              func() error { return v.Zero(ctx, 4096, 65536) },
 		"Read": func() error {
 			vec, err := v.Read(ctx, 5000, 5000, vec)
 			v.Release(vec)

@@ -32,7 +32,13 @@ func (d *memoryDisk) Size() int64                                               
 func (d *memoryDisk) BlockSize() int                                               { return 512 }
 func (d *memoryDisk) OptimalTransfer() int                                         { return 0 }
 func (d *memoryDisk) MaxTransfer() int                                             { return 0 }
-func (d *memoryDisk) ReadOnly() bool                                               { return false }
+func (d *memoryDisk) Thin() bool                                                   { return false }
+func (d *memoryDisk) Zero(ctx context.Context, off, n int64) error                 { return nil }
+func (d *memoryDisk) Deallocate(ctx context.Context, off, n int64) error           { return nil }
+func (d *memoryDisk) Allocation(ctx context.Context, off int64) (int64, bool, error) {
+	return d.size - off, false, nil
+}
+func (d *memoryDisk) ReadOnly() bool { return false }
 
 func benchVolume(b *testing.B, d *memoryDisk) *Volume {
 	v := openOn(b, newCache(b, 256<<20), d, VolumeOptions{ReadAhead: 8 << 20})

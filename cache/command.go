@@ -19,7 +19,7 @@ type command struct {
 	first   int64   // block
 	entries []entry // one for each block
 	lo, hi  int     // bytes: what is carried begins at lo of the first block and ends before hi of the last
-	epoch   uint64  // of the Device when it was taken
+	epoch   uint64  // of the Device, as it was last observed before it was taken
 	at      int64   // when it was taken
 	bufs    [][]byte
 }
@@ -64,7 +64,7 @@ func (v *Volume) takeWithin(id frameID, lowest, highest int64) *command {
 		last++
 	}
 	cmd := commands.Get().(*command)
-	cmd.first, cmd.epoch, cmd.at = first, v.deviceEpoch(), c.now()
+	cmd.first, cmd.epoch, cmd.at = first, v.epoch, c.now()
 	for b := first; b <= last; b++ {
 		v.carry(cmd, c.lookup(v.id, b))
 	}

@@ -19,6 +19,23 @@ type Device interface {
 	// Sync asks the target to make durable what it has answered GOOD for
 	// (SYNCHRONIZE CACHE, SBC-4 section 5.31).
 	Sync(ctx context.Context) error
+	// Zero makes n bytes from off on, whole logical blocks, read as zeroes: by WRITE
+	// SAME (SBC-4 section 5.51) where the target has it, else by writes. After an
+	// error any part of it may be done, and none is done later.
+	Zero(ctx context.Context, off, n int64) error
+	// Deallocate is Zero, and frees the blocks where the target can (UNMAP, SBC-4
+	// section 5.35, or WRITE SAME with the UNMAP bit); what it does not free, or
+	// what would not read as zeroes for certain, is written. [errors.ErrUnsupported],
+	// with the Errno EOPNOTSUPP: the target cannot, and nothing was done.
+	Deallocate(ctx context.Context, off, n int64) error
+	// Allocation tells what the n bytes from off on are, n being at least 1: a hole
+	// only where the target says that they are deallocated (GET LBA STATUS, SBC-4
+	// section 5.9) and read as zeroes, else data. It is not merged with what follows.
+	// Where the target cannot tell, all the rest is data, without a command.
+	Allocation(ctx context.Context, off int64) (n int64, hole bool, err error)
+	// Thin tells whether the unit is thinly provisioned (LBPME, SBC-4 section
+	// 5.21.2): it may have no place for what is written.
+	Thin() bool
 	// Epoch changes whenever what was written and not synchronized may be lost:
 	// the session was reinstated, or the target reported a power-on or reset.
 	Epoch() uint64

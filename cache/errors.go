@@ -22,9 +22,6 @@ var (
 	ErrRange error = &Error{"range outside of the disk", syscall.EINVAL}
 	// ErrReadOnly: a write to a write-protected disk (EROFS).
 	ErrReadOnly error = &Error{"the disk is read-only", syscall.EROFS}
-	// ErrLost: a range was zeroed or deallocated, and the target was restarted,
-	// or its session reinstated, before that was synchronized (EIO).
-	ErrLost error = &Error{"the target may have lost acknowledged writes: its session was reinstated before they were synchronized; write the data again", syscall.EIO}
 	// ErrLate: data could not be written for so long that another host may own
 	// the disk by now; it is held back (EIO).
 	ErrLate error = &Error{"the disk was away for too long, and another host may own it by now: what is dirty is held back until `iscsifs sync`", syscall.EIO}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var errFault = errors.New("injected fault")
@@ -25,27 +27,32 @@ type fakeDisk struct {
 	readOnly  bool
 	faults    float64 // share of the commands that fail
 	yields    bool    // commands let others run
+	fixed     bool    // nothing can be deallocated
+	sound     bool    // commands that erase do not fail
 	resizes   bool    // resize is used: a command may come too late and fail
 	// The hooks, when not nil, are called before a command is carried out and
 	// decide its error.
 	onRead, onWrite func(ctx context.Context, off int64, n int) error
 	onSync          func(ctx context.Context) error
+	onErase         func(ctx context.Context, off, n int64) error
 
 	epoch                atomic.Uint64
 	size                 atomic.Int64
 	reads, writes, syncs atomic.Int64
 	written              atomic.Int64 // bytes
+	zeros, frees, asked  atomic.Int64 // commands
 
 	mu      sync.Mutex
 	data    []byte             // as it reads
 	durable []byte             // as it is after a power cut; nil = nobody asks
 	unsafe  map[int64]struct{} // offsets of the sectors that may differ
 	writing []bool             // by frame
+	free    map[int64]bool     // offsets of the sectors that are deallocated
 }
 
 func newFakeDisk(t testing.TB, blockSize, blocks int) *fakeDisk {
 	size := blockSize * blocks
-	d := &fakeDisk{t: t, blockSize: blockSize, data: make([]byte, size), writing: make([]bool, size/frameSize+1)}
+	d := &fakeDisk{t: t, blockSize: blockSize, data: make([]byte, size), writing: make([]bool, size/frameSize+1), free: map[int64]bool{}}
 	d.size.Store(int64(size))
 	return d
 }
@@ -117,6 +124,7 @@ func (d *fakeDisk) WritevAt(ctx context.Context, bufs [][]byte, off int64) error
 			d.mu.Lock()
 			copy(d.data[off:], b[:m])
 			for end := off + int64(m); off < end; off += sectorSize {
+				d.free[off] = false
 				if d.unsafe != nil {
 					d.unsafe[off] = struct{}{}
 				}
@@ -200,29 +208,76 @@ func (d *fakeDisk) crash() {
 			copy(d.durable[at:at+sectorSize], d.data[at:])
 		} else {
 			copy(d.data[at:at+sectorSize], d.durable[at:])
+			d.free[at] = false
 		}
 	}
 	clear(d.unsafe)
 	d.epoch.Add(1)
 }
 
-// zero is a command that makes a range read as zeroes.
-func (d *fakeDisk) zero(off, n int64) error {
+func (d *fakeDisk) Zero(ctx context.Context, off, n int64) error {
+	d.zeros.Add(1)
+	return d.erase(ctx, off, n, false)
+}
+
+func (d *fakeDisk) Deallocate(ctx context.Context, off, n int64) error {
+	if d.fixed {
+		return unix.EOPNOTSUPP
+	}
+	d.frees.Add(1)
+	return d.erase(ctx, off, n, true)
+}
+
+// erase makes a range read as zeroes, sector by sector, or a part of it where it fails.
+func (d *fakeDisk) erase(ctx context.Context, off, n int64, free bool) error {
+	if bs := int64(d.blockSize); n <= 0 || (off|n)%bs != 0 || off < 0 || off+n > int64(len(d.data)) {
+		d.t.Errorf("%d bytes at %d are to be erased: not whole blocks of %d", n, off, bs)
+	}
+	if d.resizes && off+n > d.Size() {
+		return errFault
+	}
 	d.claimRange(off, n, true)
 	defer d.claimRange(off, n, false)
-	d.pause()
-	d.mu.Lock()
-	clear(d.data[off : off+n])
+	if d.onErase != nil {
+		if err := d.onErase(ctx, off, n); err != nil {
+			return err
+		}
+	}
+	fails := d.fails() && !d.sound
 	for at := off; at < off+n; at += sectorSize {
-		delete(d.unsafe, at)
+		if fails && rand.IntN(4) == 0 {
+			return errFault
+		}
+		d.mu.Lock()
+		clear(d.data[at : at+sectorSize])
+		d.free[at] = free
+		if d.unsafe != nil {
+			d.unsafe[at] = struct{}{}
+		}
+		d.mu.Unlock()
+		if at>>sectorBits%16 == 0 {
+			d.pause()
+		}
 	}
-	if d.durable != nil { // durable at once: what happens else is the subject of another test
-		clear(d.durable[off : off+n])
+	if fails {
+		return errFault
 	}
-	d.mu.Unlock()
-	d.pause()
 	return nil
 }
+
+// Allocation knows of each sector whether it was deallocated, and not written since.
+func (d *fakeDisk) Allocation(_ context.Context, off int64) (int64, bool, error) {
+	d.asked.Add(1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	hole, end := d.free[off], off
+	for end < d.Size() && d.free[end] == hole {
+		end += sectorSize
+	}
+	return end - off, hole, nil
+}
+
+func (d *fakeDisk) Thin() bool { return !d.fixed }
 
 func (d *fakeDisk) Epoch() uint64        { return d.epoch.Load() }
 func (d *fakeDisk) Size() int64          { return d.size.Load() }

@@ -221,7 +221,7 @@ func (v *Volume) arrived(f *fetch, i int, target frameID) {
 	c := v.cache
 	if own := c.lookup(v.id, f.block+int64(i)); !v.ended && own != 0 && c.frames[own].fetch == f.id {
 		if f.err == nil {
-			c.merge(own, target, sectorRange(0, min(frameSize, f.length-i<<frameBits)))
+			v.merge(own, target, sectorRange(0, min(frameSize, f.length-i<<frameBits)))
 		}
 		c.setFetch(own, 0)
 		if o := &c.frames[own]; o.valid == 0 {
@@ -233,12 +233,15 @@ func (v *Volume) arrived(f *fetch, i int, target frameID) {
 
 // merge makes the fetched sectors of the target valid in the block's own frame,
 // but for those that are valid already. That others may be using the frame does
-// not matter: they use what was valid before.
-func (c *Cache) merge(own, target frameID, fetched sectors) {
+// not matter: they use what was valid before. What was erased is zero, though the
+// Device may have lost that.
+func (v *Volume) merge(own, target frameID, fetched sectors) {
+	c := v.cache
 	f := &c.frames[own]
 	if own != target {
 		copySectors(c.bytes(own), c.bytes(target), fetched&^f.valid)
 	}
+	copySectors(c.bytes(own), zeroes[:], fetched&^f.valid&v.erased.sectors(f.block))
 	if f.valid == 0 {
 		f.at = c.now()
 	}

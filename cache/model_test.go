@@ -106,7 +106,7 @@ func (w *modelWriter) step(ctx context.Context) error {
 	}
 	n := 1 + w.rng.IntN(min(len(w.model)-at, longest))
 	part, off := w.model[at:at+n], int64(w.base+at)
-	switch w.rng.IntN(24) {
+	switch w.rng.IntN(25) {
 	default:
 		_, _ = w.bytes.Read(part)
 		return untilGood(func() error { _, err := w.v.WriteAt(ctx, part, off); return err })
@@ -116,7 +116,10 @@ func (w *modelWriter) step(ctx context.Context) error {
 	case 1:
 		return untilGood(func() error { return w.v.Sync(ctx) })
 	case 2:
-		return w.discard(ctx, part, off)
+		clear(part)
+		return untilGood(func() error { return w.v.Punch(ctx, off, int64(n)) })
+	case 15:
+		return w.allocation(ctx, part, off)
 	case 3:
 		return w.giveUp(part, off)
 	case 4, 5, 6, 7, 8:
@@ -164,17 +167,18 @@ func (w *modelWriter) pinned(ctx context.Context, want []byte, off int64) error 
 	return w.compare(nil, bytes.Join(vec, nil), was, off)
 }
 
-// discard has the disk zero the whole blocks of the range.
-func (w *modelWriter) discard(ctx context.Context, part []byte, off int64) error {
-	bs := int64(w.v.BlockSize())
-	from, to := (off+bs-1)/bs*bs, (off+int64(len(part)))/bs*bs
-	if from >= to {
-		return nil
+// allocation finds no hole where the model has data.
+func (w *modelWriter) allocation(ctx context.Context, part []byte, off int64) error {
+	n, hole, err := w.v.Allocation(ctx, off)
+	if err != nil || !hole {
+		return err
 	}
-	clear(part[from-off : to-off])
-	return untilGood(func() error {
-		return w.v.Discard(ctx, from, to-from, func(context.Context) error { return w.disk.zero(from, to-from) })
-	})
+	for i, b := range part[:min(int64(len(part)), n)] {
+		if b != 0 {
+			return fmt.Errorf("%#x in a hole of %d bytes at %d, number %d", b, n, off, i)
+		}
+	}
+	return nil
 }
 
 // giveUp reads with a context that has ended.
@@ -193,7 +197,7 @@ func (w *modelWriter) giveUp(part []byte, off int64) error {
 func untilGood(do func() error) error {
 	for {
 		err := do()
-		if !errors.Is(err, errFault) && !errors.Is(err, ErrLost) && !errors.Is(err, ErrShrunk) {
+		if !errors.Is(err, errFault) && !errors.Is(err, ErrShrunk) {
 			return err
 		}
 		if err == ErrShrunk {

@@ -22,8 +22,9 @@ func TestPowerCut(t *testing.T) {
 // versions are what one writer has done to its blocks, by block.
 type versions struct {
 	mu      sync.Mutex
-	begun   []uint64 // that WriteAt was called for
-	durable []uint64 // that a Sync has answered for
+	begun   []uint64   // that WriteAt, Zero or Punch was called for
+	durable []uint64   // that a Sync has answered for
+	zeroes  [][]uint64 // that are zeroes
 }
 
 func testPowerCut(t *testing.T, seed uint64) {
@@ -32,7 +33,10 @@ func testPowerCut(t *testing.T, seed uint64) {
 	disk.volatile()
 	disk.faults, disk.yields = 0.01, true
 	v := open(t, disk, VolumeOptions{FlushInterval: 10 * time.Millisecond})
-	known := versions{begun: make([]uint64, blocks), durable: make([]uint64, blocks)}
+	known := versions{begun: make([]uint64, blocks), durable: make([]uint64, blocks), zeroes: make([][]uint64, blocks)}
+	for b := range blocks {
+		known.zeroes[b] = []uint64{0}
+	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -73,7 +77,17 @@ func (k *versions) step(t *testing.T, v *Volume, disk *fakeDisk, rng *rand.Rand,
 	}
 	k.mu.Lock()
 	k.begun[b] = n
+	erase := erasers[[]string{"zero", "punch", ""}[rng.IntN(3)]]
+	if erase != nil {
+		k.zeroes[b] = append(k.zeroes[b], n)
+	}
 	k.mu.Unlock()
+	if erase != nil {
+		if err := untilGood(func() error { return erase(v, t.Context(), int64(b)*sectorSize, sectorSize) }); err != nil {
+			t.Error(err)
+		}
+		return
+	}
 	if _, err := v.WriteAt(t.Context(), p, int64(b)*sectorSize); err != nil {
 		t.Error(err)
 	}
@@ -106,7 +120,7 @@ func (k *versions) cut(disk *fakeDisk) (*versions, []byte) {
 			copy(left[at:at+sectorSize], disk.data[at:])
 		}
 	}
-	return &versions{begun: slices.Clone(k.begun), durable: slices.Clone(k.durable)}, left
+	return &versions{begun: slices.Clone(k.begun), durable: slices.Clone(k.durable), zeroes: slices.Clone(k.zeroes)}, left
 }
 
 func (k *versions) check(t *testing.T, p []byte, b int) {
@@ -115,6 +129,13 @@ func (k *versions) check(t *testing.T, p []byte, b int) {
 		if binary.LittleEndian.Uint64(p[i:]) != n {
 			t.Errorf("block %d is torn", b)
 			return
+		}
+	}
+	if n == 0 { // the last of these that it may be
+		for _, zero := range k.zeroes[b] {
+			if zero <= k.begun[b] {
+				n = zero
+			}
 		}
 	}
 	if n < k.durable[b] || n > k.begun[b] {

@@ -55,8 +55,8 @@ func (v *Volume) Shrunk() bool {
 	return v.cap.shrunk
 }
 
-// UnsyncedBeyond is how many bytes at off and beyond were written and are not
-// synchronized.
+// UnsyncedBeyond is how many bytes at off and beyond were written, zeroed or deallocated
+// and are not synchronized.
 func (v *Volume) UnsyncedBeyond(off int64) int64 {
 	c := v.cache
 	c.mu.Lock()
@@ -96,9 +96,9 @@ func (v *Volume) cutAt(ctx context.Context, size int64) (dropped int64, err erro
 	if v.dev.Size() != size || !v.cap.shrunk {
 		return 0, nil
 	}
-	v.beyond(size, func(id frameID, gone sectors) {
-		dropped += v.cutFrame(id, gone)
-	})
+	dropped = v.unsyncedBeyond(size)
+	v.beyond(size, v.cutFrame)
+	v.erased.cut(size, math.MaxInt64)
 	if dropped > 0 {
 		v.sync.failures++
 	}
@@ -184,9 +184,10 @@ func (v *Volume) beyond(off int64, do func(id frameID, gone sectors)) {
 
 func (v *Volume) unsyncedBeyond(off int64) (bytes int64) {
 	v.beyond(off, func(id frameID, gone sectors) {
-		bytes += (v.cache.frames[id].mask & gone).bytes()
+		f := &v.cache.frames[id]
+		bytes += (f.mask & gone &^ v.erased.sectors(f.block)).bytes()
 	})
-	return bytes
+	return bytes + v.erased.beyond(off)
 }
 
 // forgetClean drops sectors of a frame but for what the target may lack. It does
@@ -203,20 +204,17 @@ func (v *Volume) forgetClean(id frameID, gone sectors) {
 	c.describeStatus(id)
 }
 
-// cutFrame drops sectors of a frame that no command carries, and returns how many
-// bytes of them the target lacks.
-func (v *Volume) cutFrame(id frameID, gone sectors) (dropped int64) {
+// cutFrame drops sectors of a frame that no command carries.
+func (v *Volume) cutFrame(id frameID, gone sectors) {
 	c := v.cache
 	f := &c.frames[id]
-	dropped = (f.mask & gone).bytes()
 	if f.mask&^gone == 0 {
 		c.drop(id)
-		return dropped
+		return
 	}
 	f.mask &^= gone
 	f.valid &^= gone
 	c.describeStatus(id)
-	return dropped
 }
 
 // bytes is the length of all sectors of s.

@@ -11,8 +11,6 @@ type syncState struct {
 	failures uint64
 	changes  uint64 // of the epoch
 	answered uint64 // the syncNo that covers all that the target has answered for; 0 = nothing
-	zeroed   uint64 // the same of what it was told to discard
-	lost     bool   // the epoch has changed before that
 }
 
 // syncRun is one Sync, shared by all who came before it began.
@@ -21,19 +19,6 @@ type syncRun struct {
 	done   chan struct{} // closed when the outcome is set
 	err    error         // the first; while it runs, of its write-backs
 	gaveUp bool          // its caller did
-}
-
-// discarded notes what the target was told to do when its epoch was the given
-// one.
-func (v *Volume) discarded(epoch uint64) {
-	v.observe()
-	v.sync.answered, v.sync.zeroed = v.flush.syncNo, v.flush.syncNo
-	v.sync.lost = v.sync.lost || epoch != v.epoch
-}
-
-func (s *syncState) epochChanged() {
-	s.changes++
-	s.lost = s.lost || s.zeroed > 0
 }
 
 // urges tells whether a Sync waits for what is urgent.
@@ -56,7 +41,7 @@ func (v *Volume) Unsynced() bool {
 }
 
 func (v *Volume) unsynced() bool {
-	return v.flush.pending() || v.sync.answered > 0 || v.sync.lost
+	return v.flush.pending() || v.sync.answered > 0 || v.erased.owed > 0
 }
 
 // Failures counts the times that writing back or synchronizing failed. Who
@@ -74,7 +59,7 @@ func (v *Volume) Failures() uint64 {
 // returns at once when nothing was written since the last one.
 //
 // What the target may have lost before it was synchronized (see [Device.Epoch])
-// is written again. After an error the data stays in memory, and the next Sync
+// is written, zeroed or deallocated again. After an error the data stays in memory, and the next Sync
 // tries again; while it is held back, see [VolumeOptions.HoldLate], the error is
 // [ErrLate].
 func (v *Volume) Sync(ctx context.Context) error {
@@ -117,10 +102,6 @@ func (v *Volume) lead(ctx context.Context) error {
 	for again && err == nil {
 		again, err = v.syncRound(ctx)
 	}
-	if err == nil && s.lost {
-		err, s.lost = ErrLost, false
-		s.failures++
-	}
 	s.running, run.err, run.gaveUp = nil, err, ctx.Err() != nil
 	close(run.done)
 	v.stats.syncs++
@@ -146,11 +127,11 @@ func (v *Volume) syncRound(ctx context.Context) (again bool, err error) {
 	return changes != v.sync.changes, err
 }
 
-// drain sees to it that all that is urgent is written back. The caller does a
+// drain sees to it that all that is owed is erased, and all that is urgent written back. The caller does a
 // worker's work, and no worker is started for a single command.
 func (v *Volume) drain(ctx context.Context) error {
 	run := v.sync.running
-	for v.flush.old > 0 {
+	for v.flush.old > 0 || v.erased.owed > 0 {
 		held := v.heldBack()
 		switch {
 		case v.ended:
@@ -159,6 +140,13 @@ func (v *Volume) drain(ctx context.Context) error {
 			return held
 		case run.err != nil:
 			return run.err
+		}
+		v.observe()
+		if v.erased.owed > 0 { // what is newer there comes after it
+			if err := v.repay(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		id := v.nextUrgent()
 		if id == 0 {

@@ -121,29 +121,6 @@ func TestRestartUnderOverwrite(t *testing.T) {
 	}
 }
 
-// TestDiscardLost: what the target was told to discard cannot be repeated.
-func TestDiscardLost(t *testing.T) {
-	disk := newFakeDisk(t, 512, 8)
-	v := open(t, disk, VolumeOptions{})
-	discard := func() {
-		if err := v.Discard(t.Context(), 0, 512, func(context.Context) error { return nil }); err != nil {
-			t.Error(err)
-		}
-	}
-	discard()
-	if err := v.Sync(t.Context()); err != nil || disk.syncs.Load() != 1 {
-		t.Errorf("%v after %d commands", err, disk.syncs.Load())
-	}
-	discard()
-	disk.epoch.Add(1)
-	if err := v.Sync(t.Context()); err != ErrLost || v.Failures() != 1 {
-		t.Errorf("%v, %d failures", err, v.Failures())
-	}
-	if err := v.Sync(t.Context()); err != nil || v.Unsynced() {
-		t.Errorf("the loss was told twice: %v", err)
-	}
-}
-
 // TestSyncsShareACommand: of three Syncs at a time, the two that wait while a
 // command is out for an earlier write share the next.
 func TestSyncsShareACommand(t *testing.T) {

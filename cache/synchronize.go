@@ -33,9 +33,7 @@ func (v *Volume) cleaned(covered uint64) {
 	if v.sync.answered <= covered {
 		v.sync.answered = 0
 	}
-	if v.sync.zeroed <= covered {
-		v.sync.zeroed = 0
-	}
+	v.erased.synced(covered)
 	for n := 1; !v.ended; n++ {
 		id := fl.written.head
 		if id == 0 || c.frames[id].gen > covered {
@@ -61,33 +59,51 @@ func (v *Volume) forget(id frameID) {
 
 // clean starts a SYNCHRONIZE CACHE in the background when what is written and
 // not synchronized has grown to a quarter of what the Volume may hold, to less where
-// writers wait for room, or old, or when it is all that they wait for.
+// writers wait for room, or old, or when it is all that they wait for. What is owed is
+// erased before, at once.
 func (b *writeback) clean(v *Volume, now int64) {
-	fl := &v.flush
-	if fl.written.len == 0 || b.cleaning || b.ended || v.heldBack() != nil || v.sync.running != nil || now < b.retryAt {
+	if b.cleaning || b.ended || v.heldBack() != nil || v.sync.running != nil || now < b.retryAt {
 		return
 	}
-	share := 4
-	if len(v.room) > 0 {
-		share = 16 // in small steps, so that the writers go on evenly
-	}
-	many := fl.written.len*share >= v.pace.allowed(v, now)
-	old := now >= v.cache.frames[fl.written.head].at+int64(v.opts.FlushInterval)
-	last := len(v.room) > 0 && !fl.pending()
-	if many || old || last {
+	if v.erased.owed > 0 || now >= v.unsyncedSince()+int64(v.opts.FlushInterval) || v.muchWritten(now) {
 		b.cleaning = true
 		v.workers.Add(1)
 		go v.cleanUp()
 	}
 }
 
-// cleanUp is a goroutine's life: one SYNCHRONIZE CACHE.
+// unsyncedSince is when the target answered first for something that it may lose.
+func (v *Volume) unsyncedSince() int64 {
+	at := v.erased.oldest()
+	if id := v.flush.written.head; id != 0 {
+		at = min(at, v.cache.frames[id].at)
+	}
+	return at
+}
+
+func (v *Volume) muchWritten(now int64) bool {
+	fl := &v.flush
+	if fl.written.len == 0 {
+		return false
+	}
+	share := 4
+	if len(v.room) > 0 {
+		share = 16 // in small steps, so that the writers go on evenly
+	}
+	return fl.written.len*share >= v.pace.allowed(v, now) || len(v.room) > 0 && !fl.pending()
+}
+
+// cleanUp is a goroutine's life: what is owed is erased, or one SYNCHRONIZE CACHE sent.
 func (v *Volume) cleanUp() {
 	defer v.workers.Done()
 	c := v.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = v.synchronize(v.background) // counted and logged
+	do := v.synchronize
+	if v.erased.owed > 0 {
+		do = v.repay
+	}
+	_ = do(v.background) // counted and logged
 	v.back.cleaning = false
 	v.back.kick(v)
 }

@@ -17,6 +17,13 @@ func (v *Volume) writeThrough(ctx context.Context, first int64, n int, failures 
 		if v.resize(); v.cap.shrunk {
 			return ErrShrunk
 		}
+		v.observe()
+		if v.erased.owes(block) {
+			if err := v.repay(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		id := c.lookup(v.id, block)
 		switch s := c.frames[id].state; {
 		case s == dirty:

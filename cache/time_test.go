@@ -175,7 +175,7 @@ func TestFetcherGivesUp(t *testing.T) {
 }
 
 // TestLateFetch: what was fetched takes the place of nothing that was written,
-// or discarded, since the fetch began.
+// or erased, since the fetch began.
 func TestLateFetch(t *testing.T) {
 	for name, change := range map[string]func(ctx context.Context, v *Volume, disk *fakeDisk) error{
 		"write": func(ctx context.Context, v *Volume, _ *fakeDisk) error {
@@ -188,14 +188,20 @@ func TestLateFetch(t *testing.T) {
 			}
 			return v.Sync(ctx)
 		},
-		"discard": func(ctx context.Context, v *Volume, disk *fakeDisk) error {
-			return v.Discard(ctx, 0, 512, func(context.Context) error { return disk.zero(0, 512) })
-		},
-		"write beside it, discard": func(ctx context.Context, v *Volume, disk *fakeDisk) error {
+		"zero":  func(ctx context.Context, v *Volume, _ *fakeDisk) error { return v.Zero(ctx, 0, 512) },
+		"punch": func(ctx context.Context, v *Volume, _ *fakeDisk) error { return v.Punch(ctx, 0, 4096) },
+		"write beside it, punch": func(ctx context.Context, v *Volume, _ *fakeDisk) error {
 			if _, err := v.WriteAt(ctx, make([]byte, 512), 1024); err != nil {
 				return err
 			}
-			return v.Discard(ctx, 0, 512, func(context.Context) error { return disk.zero(0, 512) })
+			return v.Punch(ctx, 0, 512)
+		},
+		"punch, lost, repaid, sync": func(ctx context.Context, v *Volume, disk *fakeDisk) error {
+			if err := v.Punch(ctx, 0, 512); err != nil {
+				return err
+			}
+			disk.epoch.Add(1)
+			return v.Sync(ctx)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

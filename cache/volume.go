@@ -85,6 +85,9 @@ type Volume struct {
 	back     writeback
 	pace     pace
 	sync     syncState
+	erased   erasures
+	changes  uint64 // of what is allocated, as far as they come from here
+	asked    allocation
 	barriers []*barrier
 	late     bool // dirty data is held back, see VolumeOptions.HoldLate
 	// ended is set when nothing of v is in the index any more and its number
@@ -175,6 +178,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v.ended = true
+	v.erased = erasures{}
 	v.back.timer.Stop()
 	v.dropAll()
 	c.volumes[v.id] = nil

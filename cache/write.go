@@ -175,6 +175,7 @@ func (v *Volume) put(block int64, id frameID, valid, mask sectors) {
 	f := &c.frames[id]
 	f.valid, f.mask, f.at, f.gen = valid, mask, c.now(), v.flush.open()
 	f.acked = v.opts.Mode == Writeback
+	v.changes++
 	old := c.lookup(v.id, block)
 	if old == 0 {
 		c.insert(v, id, block, dirty)

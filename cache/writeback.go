@@ -94,7 +94,7 @@ func (v *Volume) age() int64 { return int64(v.opts.FlushInterval) * 3 / 4 }
 func (b *writeback) next(v *Volume) frameID {
 	for _, l := range []*list{&v.flush.urgent, &v.flush.dirty} {
 		for id := l.head; id != 0; id = v.cache.frames[id].next {
-			if len(v.barriers) == 0 || !v.barred(v.cache.frames[id].block) {
+			if !v.barred(v.cache.frames[id].block) {
 				return id
 			}
 		}
@@ -122,6 +122,7 @@ func (v *Volume) work() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for b.workers <= b.want(v, c.now()) {
+		v.observe()
 		id := b.next(v)
 		if id == 0 {
 			break
@@ -214,7 +215,8 @@ func (b *writeback) arm(v *Volume, now int64) {
 func (b *writeback) due(v *Volume, now int64) int64 {
 	frames, fl := v.cache.frames, &v.flush
 	at := int64(0)
-	idle := b.workers == 0 && v.heldBack() == nil
+	goes := v.heldBack() == nil
+	idle := b.workers == 0 && goes && (len(v.barriers)+v.erased.owed == 0 || b.next(v) != 0) // else who lowers one kicks
 	if id := fl.dirty.head; id != 0 && idle {
 		at = max(frames[id].at+v.age(), b.retryAt)
 		if fl.dirty.len*10 >= v.pace.allowed(v, now) {
@@ -224,11 +226,14 @@ func (b *writeback) due(v *Volume, now int64) int64 {
 	if fl.urgent.len > 0 && idle {
 		at = max(b.retryAt, 1)
 	}
-	if id := fl.written.head; id != 0 && !b.cleaning {
-		old := max(frames[id].at+int64(v.opts.FlushInterval), b.retryAt)
+	if since := v.unsyncedSince(); since != never && !b.cleaning {
+		old := max(since+int64(v.opts.FlushInterval), b.retryAt)
 		if at == 0 || old < at {
 			at = old
 		}
+	}
+	if v.erased.owed > 0 && goes && !b.cleaning {
+		at = max(b.retryAt, 1)
 	}
 	return at
 }
