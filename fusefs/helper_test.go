@@ -23,6 +23,8 @@ var helpers = map[string]func(file string) error{
 	"release": helpRelease,
 	"write":   helpWrite,
 	"signals": helpSignals,
+	"zero":    helpZero,
+	"seek":    helpSeek,
 }
 
 // A signal to a process goes to its first thread if that does not block it; so
@@ -114,6 +116,19 @@ func mapped(file string, do func([]byte) error) error {
 
 // helpWrite writes one block, waits for a line of its input, and writes it again.
 func helpWrite(file string) error {
+	return helpWait(file, func(fd int) error { _, err := unix.Pwrite(fd, make([]byte, 512), 0); return err })
+}
+
+// helpZero and helpSeek do other things then.
+func helpZero(file string) error {
+	return helpWait(file, func(fd int) error { return unix.Fallocate(fd, zeroRange, 0, 512) })
+}
+
+func helpSeek(file string) error {
+	return helpWait(file, func(fd int) error { _, err := unix.Seek(fd, 0, unix.SEEK_HOLE); return err })
+}
+
+func helpWait(file string, then func(fd int) error) error {
 	fd, err := unix.Open(file, unix.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -123,7 +138,7 @@ func helpWrite(file string) error {
 	}
 	fmt.Println("written")
 	fmt.Scanln()
-	if _, err := unix.Pwrite(fd, make([]byte, 512), 0); err != nil {
+	if err := then(fd); err != nil {
 		return err
 	}
 	return unix.Close(fd)

@@ -35,6 +35,14 @@ type LUN interface {
 	WriteAt(ctx context.Context, p []byte, off int64) (int, error)
 	// Zero makes a range that lies within the LUN read as zeroes.
 	Zero(ctx context.Context, off, n int64) error
+	// Punch is Zero, and frees the range where it lies; [errors.ErrUnsupported] where
+	// the LUN cannot, and then nothing was done.
+	Punch(ctx context.Context, off, n int64) error
+	// Allocation tells what the n bytes from off on are, n being at least 1: a hole,
+	// which reads as zeroes, or data. What follows may be the same.
+	Allocation(ctx context.Context, off int64) (n int64, hole bool, err error)
+	// Thin tells whether the LUN may have no place for what is written.
+	Thin() bool
 	// Sync returns nil when all that was written before the call is durable.
 	Sync(ctx context.Context) error
 	// Unsynced tells whether something was written that Sync has not made

@@ -1,23 +1,31 @@
 package fusefs
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // memLUN is a LUN in memory whose writes, once gate is set, wait for it to be
 // closed.
 type memLUN struct {
-	readOnly bool
-	syncs    atomic.Int64
-	failures atomic.Uint64
-	released atomic.Int64 // slices handed out and not given back
-	waiting  atomic.Int64 // calls that wait for the gate
+	readOnly  bool
+	thin      bool         // it can have holes
+	protected atomic.Bool  // since it is open
+	asked     atomic.Int64 // for extents
+	syncs     atomic.Int64
+	failures  atomic.Uint64
+	released  atomic.Int64 // slices handed out and not given back
+	waiting   atomic.Int64 // calls that wait for the gate
 
 	mu       sync.Mutex
 	data     []byte
+	punched  int64 // bytes
 	unsynced bool
 	written  time.Time
 	gate     chan struct{}
@@ -34,7 +42,7 @@ func newMemLUN(size int, fill byte) *memLUN {
 
 func (l *memLUN) BlockSize() int       { return 512 }
 func (l *memLUN) OptimalTransfer() int { return 64 << 10 }
-func (l *memLUN) ReadOnly() bool       { return l.readOnly }
+func (l *memLUN) ReadOnly() bool       { return l.readOnly || l.protected.Load() }
 func (l *memLUN) Failures() uint64     { return l.failures.Load() }
 func (l *memLUN) Size() int64          { l.mu.Lock(); defer l.mu.Unlock(); return int64(len(l.data)) }
 func (l *memLUN) ModTime() time.Time   { l.mu.Lock(); defer l.mu.Unlock(); return l.written }
@@ -111,6 +119,40 @@ func (l *memLUN) Zero(ctx context.Context, off, n int64) error {
 	_, err := l.WriteAt(ctx, make([]byte, n), off)
 	return err
 }
+
+func (l *memLUN) Punch(ctx context.Context, off, n int64) error {
+	if !l.thin {
+		return &os.PathError{Op: "punch", Err: unix.EOPNOTSUPP}
+	}
+	if err := l.Zero(ctx, off, n); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.punched += n
+	return nil
+}
+
+func (l *memLUN) Thin() bool { return l.thin }
+
+// Allocation tells no more than one extent of extent bytes at a time; a hole is what is
+// full of zeroes.
+func (l *memLUN) Allocation(ctx context.Context, off int64) (int64, bool, error) {
+	if err := l.pass(ctx); err != nil {
+		return 0, false, err
+	}
+	l.asked.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.thin {
+		return int64(len(l.data)) - off, false, nil
+	}
+	n := min(extent-off%extent, int64(len(l.data))-off)
+	return n, bytes.Count(l.data[off-off%extent:off+n], []byte{0}) == int(off%extent+n), nil
+}
+
+// extent is the unit in which a thin memLUN has holes.
+const extent = 512
 
 func (l *memLUN) Sync(ctx context.Context) error {
 	l.syncs.Add(1)

@@ -126,6 +126,18 @@ func (d ramDisk) WritevAt(_ context.Context, bufs [][]byte, off int64) error {
 	return nil
 }
 
+func (d ramDisk) Zero(_ context.Context, off, n int64) error {
+	clear(d[off : off+n])
+	return nil
+}
+
+func (d ramDisk) Deallocate(ctx context.Context, off, n int64) error { return d.Zero(ctx, off, n) }
+
+func (d ramDisk) Allocation(_ context.Context, off int64) (int64, bool, error) {
+	return d.Size() - off, false, nil
+}
+
+func (d ramDisk) Thin() bool                 { return false }
 func (d ramDisk) Sync(context.Context) error { return nil }
 func (d ramDisk) Epoch() uint64              { return 0 }
 func (d ramDisk) Size() int64                { return int64(len(d)) }

@@ -136,6 +136,18 @@ func (d *fakeDisk) WritevAt(_ context.Context, bufs [][]byte, off int64) error {
 	return nil
 }
 
+func (d *fakeDisk) Zero(ctx context.Context, off, n int64) error {
+	return d.WritevAt(ctx, [][]byte{make([]byte, n)}, off)
+}
+
+func (d *fakeDisk) Deallocate(ctx context.Context, off, n int64) error { return d.Zero(ctx, off, n) }
+
+func (d *fakeDisk) Allocation(_ context.Context, off int64) (int64, bool, error) {
+	return d.Size() - off, false, nil
+}
+
+func (d *fakeDisk) Thin() bool { return false }
+
 func (d *fakeDisk) Sync(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
