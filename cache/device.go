@@ -30,8 +30,8 @@ type Device interface {
 	Deallocate(ctx context.Context, off, n int64) error
 	// Allocation tells what the n bytes from off on are, n being at least 1: a hole
 	// only where the target says that they are deallocated (GET LBA STATUS, SBC-4
-	// section 5.9) and read as zeroes, else data. It is not merged with what follows.
-	// Where the target cannot tell, all the rest is data, without a command.
+	// section 5.9) and read as zeroes, else data. What follows may be the same. Where
+	// the target cannot tell, all the rest is data, without a command.
 	Allocation(ctx context.Context, off int64) (n int64, hole bool, err error)
 	// Thin tells whether the unit is thinly provisioned (LBPME, SBC-4 section
 	// 5.21.2): it may have no place for what is written.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsifs/iscsifs/cache"
 	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/initiator"
@@ -308,6 +309,25 @@ func TestShrink(t *testing.T) {
 	}
 }
 
+// What was freed beyond a smaller capacity and is not synchronized is data there.
+func TestShrinkBelowFreed(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	lun, volume := scsi.PeripheralLUN(1), d.attached()[0].volume
+	if err := volume.Punch(t.Context(), 512<<10, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if a.accepts(lun, 1<<20, 512<<10) {
+		t.Error("accepted with what is not synchronized beyond")
+	}
+	if err := volume.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !a.accepts(lun, 1<<20, 512<<10) {
+		t.Error("not accepted though all is synchronized")
+	}
+}
+
 // A LUN that the target protected cannot be written when the protection ends, while
 // somebody else on this host writes it.
 func TestProtectionEnds(t *testing.T) {
@@ -334,6 +354,11 @@ func TestProtectionEnds(t *testing.T) {
 	got := rescan(t, d)
 	if got.Code != int(exitcode.InUse) || !readOnly() {
 		t.Errorf("read-only: %v, %+v", readOnly(), got)
+	}
+	for _, erase := range []func(context.Context, int64, int64) error{d.attached()[0].volume.Zero, d.attached()[0].volume.Punch} {
+		if err := erase(t.Context(), 0, 512); !errors.Is(err, cache.ErrReadOnly) {
+			t.Errorf("erased what another may be writing: %v", err)
+		}
 	}
 	end()
 	wantChanges(t, rescan(t, d), 0, "")
