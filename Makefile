@@ -35,7 +35,7 @@ test: deps ## install what is missing and run all tests under the race detector
 test-race: test ## the same: the tests always run under the race detector
 
 test-long: deps ## run the tests of models and of faults LONG (5) times as long
-	go test -race -count=1 -timeout 2h -run 'Model|PowerCut|Linearizable|Restarts|AllTheTime|SilentNetwork' ./cache ./integration -args -long $(LONG)
+	go test -race -count=1 -timeout 2h -run 'Model|PowerCut|Linearizable|Exercise|Restarts|AllTheTime|SilentNetwork' ./cache ./integration -args -long $(LONG)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	integration/fuzz $(FUZZTIME)

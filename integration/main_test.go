@@ -28,7 +28,16 @@ var (
 	releasedProgram = sync.OnceValues(func() (string, error) { return buildBinary("released/iscsifs", false) })
 )
 
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(exerciserVar) != "" {
+		if err := exercise(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(runAll(m))
+}
 
 func runAll(m *testing.M) int {
 	sweepDeadRuns()
