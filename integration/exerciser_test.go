@@ -276,4 +276,3 @@ func (x *exerciser) sync(int, int) error {
 	}
 	return unix.Fsync(x.fd)
 }
-

@@ -23,11 +23,12 @@ const (
 )
 
 // faults is the table: what happens, at which of the PDUs of the commands of which
-// operations (rwszu: read, write, synchronize, zero, umount), and how it goes on.
+// operations (rwszpu: read, write, synchronize, zero, punch a hole, umount), and how it
+// goes on.
 var faults = []fault{
-	{"cut before the command", "rwszu", receives(pdu.OpSCSICommand, 1, target.CutBefore()), newLogin},
-	{"cut after the command", "rwszu", receives(pdu.OpSCSICommand, 1, target.CutAfter()), newLogin},
-	{"executed, and cut before the answer", "rwszu", executes(target.CutAfter()), newLogin},
+	{"cut before the command", "rwszpu", receives(pdu.OpSCSICommand, 1, target.CutBefore()), newLogin},
+	{"cut after the command", "rwszpu", receives(pdu.OpSCSICommand, 1, target.CutAfter()), newLogin},
+	{"executed, and cut before the answer", "rwszpu", executes(target.CutAfter()), newLogin},
 	{"cut before the first Data-Out", "w", receives(pdu.OpDataOut, 1, target.CutBefore()), newLogin},
 	{"cut after the first Data-Out", "w", receives(pdu.OpDataOut, 1, target.CutAfter()), newLogin},
 	{"cut between Data-Outs", "w", receives(pdu.OpDataOut, 7, target.CutBefore()), newLogin},
@@ -39,7 +40,7 @@ var faults = []fault{
 	{"cut in the data", "r", sends(pdu.OpDataIn, 3, target.CutAt(1000)), newLogin},
 	{"cut after data", "r", sends(pdu.OpDataIn, 3, target.CutAfter()), newLogin},
 	{"cut before the response", "wsz", sends(pdu.OpSCSIResponse, 1, target.CutBefore()), newLogin},
-	{"cut in the response", "wsz", sends(pdu.OpSCSIResponse, 1, target.CutAt(33)), newLogin},
+	{"cut in the response", "wszp", sends(pdu.OpSCSIResponse, 1, target.CutAt(33)), newLogin},
 	{"cut after the response", "wsz", sends(pdu.OpSCSIResponse, 1, target.CutAfter()), newLogin},
 
 	{"silence, and nobody hangs up", "rwsu", stalls(), newLogin},
@@ -72,13 +73,13 @@ var faults = []fault{
 	{"Reject: negotiation reset", "s", rejects(pdu.RejectNegotiationReset), newLogin},
 	{"Reject: waiting for logout", "s", rejects(pdu.RejectWaitingForLogout), newLogin},
 
-	{"a storm of BUSY", "rwszu", answers(8, target.Answer{Status: 0x08}), sameSession},
+	{"a storm of BUSY", "rwszpu", answers(8, target.Answer{Status: 0x08}), sameSession},
 	{"a storm of TASK SET FULL", "rwszu", answers(8, target.Answer{Status: 0x28}), sameSession},
-	{"unit attentions in a row", "rwszu", answers(5, target.CheckCondition(0x06, 0x29, 0x01)), sameSession},
-	{"TASK ABORTED", "rwszu", answers(2, target.Answer{Status: 0x40}), sameSession},
+	{"unit attentions in a row", "rwszpu", answers(5, target.CheckCondition(0x06, 0x29, 0x01)), sameSession},
+	{"TASK ABORTED", "rwszpu", answers(2, target.Answer{Status: 0x40}), sameSession},
 	{"becoming ready", "rwszu", answers(3, target.CheckCondition(0x02, 0x04, 0x01)), sameSession},
 
-	{"the response twice", "wsz", sends(pdu.OpSCSIResponse, 1, target.Duplicate()), sameSession},
+	{"the response twice", "wszp", sends(pdu.OpSCSIResponse, 1, target.Duplicate()), sameSession},
 	{"data twice", "r", sends(pdu.OpDataIn, 2, target.Duplicate()), newLogin},
 	{"an R2T twice", "w", sends(pdu.OpR2T, 1, target.Duplicate()), newLogin},
 	{"data out of order", "r", sends(pdu.OpDataIn, 2, target.Reorder()), newLogin},
@@ -110,12 +111,13 @@ var operations = map[rune]operation{
 	'w': {target.OfCommand(target.OpWrite10), (*faulty).write},
 	's': {target.OfCommand(target.OpSynchronizeCache10, target.OpSynchronizeCache16), (*faulty).write},
 	'z': {target.OfCommand(target.OpWriteSame10, target.OpWriteSame16, target.OpWrite10), (*faulty).zero},
+	'p': {target.OfCommand(target.OpWriteSame10, target.OpWriteSame16, target.OpUnmap), (*faulty).punch},
 	'u': {target.AnyOf(target.OfCommand(target.OpWrite10), target.Opcode(pdu.OpLogoutReq, pdu.OpLogoutResp)), (*faulty).umount},
 }
 
 // perMount is how many cells of a column share a mount. A few mounts work at once:
 // most of the time passes in DefaultTime2Wait.
-var perMount = map[rune]int{'r': 6, 'w': 6, 's': 6, 'z': 6, 'u': 1}
+var perMount = map[rune]int{'r': 6, 'w': 6, 's': 6, 'z': 6, 'p': 8, 'u': 1}
 
 const mountsAtOnce = 8
 

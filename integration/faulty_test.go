@@ -117,6 +117,12 @@ func (f *faulty) zero(off int64) {
 	f.wantOnMedium(make([]byte, cellBytes), off)
 }
 
+// punch makes a hole and synchronizes; then the power fails.
+func (f *faulty) punch(off int64) {
+	f.h.sh(`fallocate -p -o "$2" -l "$3" "$1"; sync "$1"`, f.m.lun(0), itoa(off), itoa(cellBytes))
+	f.wantOnMedium(make([]byte, cellBytes), off)
+}
+
 // umount forces off a mount whose user has written and not synchronized; then the power
 // fails.
 func (f *faulty) umount(int64) {
