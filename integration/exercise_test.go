@@ -50,12 +50,13 @@ func TestExercise(t *testing.T) {
 		options   []target.Option
 		cache     string
 	}{
-		"thin":               {512, []target.Option{target.Thin(), target.WriteCache()}, smallCache},
-		"thin, 4 KiB blocks": {4096, []target.Option{target.Thin()}, smallCache},
-		"no zeroes (LBPRZ)":  {512, []target.Option{target.ThinUndefined()}, smallCache},
-		"fixed":              {4096, nil, smallCache + "readahead = \"0\"\n"},
-		"written through":    {512, []target.Option{target.Thin()}, smallCache + "mode = \"writethrough\"\n"},
-		"not cached":         {4096, []target.Option{target.Thin()}, smallCache + "mode = \"none\"\n"},
+		"thin":                   {512, []target.Option{target.Thin(), target.WriteCache()}, smallCache},
+		"thin, 4 KiB blocks":     {4096, []target.Option{target.Thin()}, smallCache},
+		"UNMAP, ignored in part": {512, []target.Option{target.Thin(), target.FreedBy(target.OpUnmap), target.Ignoring(target.IgnoreOdd)}, smallCache},
+		"no zeroes (LBPRZ)":      {512, []target.Option{target.ThinUndefined()}, smallCache},
+		"fixed":                  {4096, nil, smallCache + "readahead = \"0\"\n"},
+		"written through":        {512, []target.Option{target.Thin()}, smallCache + "mode = \"writethrough\"\n"},
+		"not cached":             {4096, []target.Option{target.Thin()}, smallCache + "mode = \"none\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			needRoot(t)
