@@ -105,18 +105,8 @@ func (d *Disk) unmap(ctx context.Context, r span) error {
 		if err := d.unmapOver(ctx, window); err != nil {
 			return err
 		}
-		mapped, err := d.mapped(ctx, window)
-		if err != nil {
+		if err := d.zeroMapped(ctx, window, !begun); err != nil {
 			return err
-		}
-		vain := len(mapped) == 1 && mapped[0] == window && window.len() >= fruitless
-		if vain && !begun && !d.ways.refuses(lbaStatus) {
-			return d.error("UNMAP", errUnproven)
-		}
-		for _, m := range mapped {
-			if err := d.zero(ctx, m); err != nil {
-				return err
-			}
 		}
 		r.off = window.end
 	}
@@ -146,17 +136,42 @@ func (d *Disk) unmapTask(p span) *task {
 	return t
 }
 
-// mapped returns the parts of a range that the target has not deallocated, or does
-// not say that it has.
-func (d *Disk) mapped(ctx context.Context, r span) (parts []span, err error) {
+// zeroMapped zeroes what the target has not freed of a range. Where that is all of
+// the first range, and it is large, it fails, and nothing was done.
+func (d *Disk) zeroMapped(ctx context.Context, all span, first bool) error {
+	for r := all; !r.empty(); {
+		parts, known, err := d.mapped(ctx, r)
+		if err != nil {
+			return err
+		}
+		vain := len(parts) == 1 && parts[0] == all && all.len() >= fruitless
+		if vain && first && !d.ways.refuses(lbaStatus) {
+			return d.error("UNMAP", errUnproven)
+		}
+		for _, p := range parts {
+			if err := d.zero(ctx, p); err != nil {
+				return err
+			}
+		}
+		r.off = known
+	}
+	return nil
+}
+
+// maxParts bounds what is remembered of a target's word.
+const maxParts = 1024
+
+// mapped returns the parts of a range, up to known, that the target has not
+// deallocated, or does not say that it has.
+func (d *Disk) mapped(ctx context.Context, r span) (parts []span, known int64, err error) {
 	size := int64(d.BlockSize())
-	for !r.empty() {
+	for !r.empty() && len(parts) < maxParts {
 		runs, err := d.provisioning(ctx, r.off)
 		if d.declined(lbaStatus, err) {
-			return appendSpan(parts, r), nil
+			return appendSpan(parts, r), r.end, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, run := range runs {
 			end := min(r.end, satAdd(r.off, int64(run.Blocks)*size))
@@ -166,7 +181,7 @@ func (d *Disk) mapped(ctx context.Context, r span) (parts []span, err error) {
 			r.off = end
 		}
 	}
-	return parts, nil
+	return parts, r.off, nil
 }
 
 // appendSpan appends a part to a list in ascending order; one that continues the

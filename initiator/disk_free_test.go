@@ -3,6 +3,7 @@ package initiator
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -289,6 +290,58 @@ func TestFruitless(t *testing.T) {
 	if got := l.changing(after); got != "" {
 		t.Errorf("sent %q", got)
 	}
+	l.holds(content, 0)
+}
+
+// TestSplinters: of a target that tells of a run for every block not everything is
+// remembered before the first of them is zeroed.
+func TestSplinters(t *testing.T) {
+	l, content := newThinLab(t, target.FreedBy(target.OpUnmap))
+	status := func(e *target.Event) bool { return e.CDB != nil && e.CDB[0] == 0x9e && e.CDB[1]&0x1f == 0x12 }
+	l.OnSend(status, func(e *target.Event) {
+		lba := binary.BigEndian.Uint64(e.CDB[2:])
+		target.Edit(func(p *target.PDU) {
+			for d := p.Data[8:]; len(d) >= 16; d = d[16:] {
+				binary.BigEndian.PutUint64(d, lba)
+				binary.BigEndian.PutUint32(d[8:], 1)
+				d[12] = byte(lba % 2)
+				lba++
+			}
+		})(e)
+	})
+	after := len(l.Commands())
+	if err := l.disk.Deallocate(timeout(t), 0, 2<<20); err != nil {
+		t.Fatal(err)
+	}
+	clear(content[:2<<20])
+	l.holds(content, 0)
+	got := l.changing(after)
+	if want := "status unmap status S16N"; !strings.HasPrefix(got, want) || got == want {
+		t.Errorf("sent %q", got)
+	}
+}
+
+// TestBrokenStatus: LBA status data that breaks the standard proves nothing, and is not
+// asked for again.
+func TestBrokenStatus(t *testing.T) {
+	l, content := newThinLab(t, target.FreedBy(target.OpUnmap), target.Ignoring(target.IgnoreAll))
+	status := func(e *target.Event) bool { return e.CDB != nil && e.CDB[0] == 0x9e && e.CDB[1]&0x1f == 0x12 }
+	// The first one is in order, those after the UNMAP begin elsewhere.
+	l.OnSend(target.From(2, status), target.Edit(func(p *target.PDU) {
+		if len(p.Data) >= 24 {
+			p.Data[8+7]++
+		}
+	}))
+	if err := l.disk.Deallocate(timeout(t), 0, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	clear(content[:1<<20])
+	l.holds(content, 0)
+	n, hole, err := l.disk.Allocation(timeout(t), 0)
+	if n != 8<<20 || hole || err != nil {
+		t.Errorf("Allocation: %d, %v, %v", n, hole, err)
+	}
+	cannotFree(t, l.disk.Deallocate(timeout(t), 1<<20, 1<<20))
 	l.holds(content, 0)
 }
 
