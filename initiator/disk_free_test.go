@@ -310,10 +310,10 @@ func TestSplinters(t *testing.T) {
 		})(e)
 	})
 	after := len(l.Commands())
-	if err := l.disk.Deallocate(timeout(t), 0, 2<<20); err != nil {
+	if err := l.disk.Deallocate(timeout(t), 0, 2304*512); err != nil {
 		t.Fatal(err)
 	}
-	clear(content[:2<<20])
+	clear(content[:2304*512])
 	l.holds(content, 0)
 	got := l.changing(after)
 	if want := "status unmap status S16N"; !strings.HasPrefix(got, want) || got == want {

@@ -77,7 +77,7 @@ func (l *LUN) deallocate(p place) error {
 
 // fill repeats a pattern over a range; requires l.mu.
 func (l *LUN) fill(pattern []byte, off, n int64) error {
-	buffer := make([]byte, max(undoSize, len(pattern)))
+	buffer := make([]byte, min(max(undoSize, int64(len(pattern))), n))
 	for i := range buffer {
 		buffer[i] = pattern[i%len(pattern)]
 	}
