@@ -30,6 +30,11 @@
 // block in two of them. When [Device.Epoch] changes, what was written is dirty
 // again (epoch.go). Sync orders all this by generations (flush.go, sync.go).
 //
+// Ranges are zeroed and deallocated by the Device itself, in order with all that by
+// barriers (erase.go, barrier.go). They are remembered until they are synchronized, and
+// done again where the epoch has changed (erased.go); no frame is taken for them.
+// [Volume.Allocation] finds holes (allocation.go).
+//
 // What a write covers of a block is valid without the rest: nothing is read
 // first, but where a logical block is written in part (part.go).
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -292,26 +293,84 @@ func TestEraseLostMeanwhile(t *testing.T) {
 // is written before. A target that deallocates no more gets zeroes.
 func TestRepayFails(t *testing.T) {
 	for _, mode := range []Mode{Writeback, Writethrough} {
+		synctest.Test(t, func(t *testing.T) { // the background tries again when time passes
+			disk := fullDisk(t, 32<<10)
+			v := open(t, disk, VolumeOptions{Mode: mode, FlushInterval: time.Hour})
+			must(t, v.Punch(t.Context(), 0, 16<<10))
+			disk.loseAll()
+			disk.onErase = func(context.Context, int64, int64) error { return errFault }
+			_, err := v.WriteAt(t.Context(), make([]byte, 512), 4096)
+			if (err == nil) != (mode == Writeback) || err != nil && err != errFault {
+				t.Errorf("write: %v", err)
+			}
+			if err := v.Sync(t.Context()); err != errFault || v.Failures() == 0 || !v.Unsynced() {
+				t.Errorf("%v, %d failures, unsynced %v", err, v.Failures(), v.Unsynced())
+			}
+			if disk.writes.Load() != 0 {
+				t.Error("what is newer was written")
+			}
+			disk.onErase, disk.fixed = nil, true
+			mustSync(t, v)
+			if disk.zeros.Load() == 0 || !bytes.Equal(disk.durable[:16<<10], make([]byte, 16<<10)) {
+				t.Error("nothing was zeroed")
+			}
+		})
+	}
+}
+
+// TestNewerWaitsForRepay: the background writes nothing to a range that is to be erased
+// again first, and all the rest.
+func TestNewerWaitsForRepay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		disk := fullDisk(t, 32<<10)
-		v := open(t, disk, VolumeOptions{Mode: mode, FlushInterval: time.Hour})
-		must(t, v.Punch(t.Context(), 0, 16<<10))
+		v := open(t, disk, VolumeOptions{FlushInterval: time.Second})
+		must(t, v.Punch(t.Context(), 0, 8192))
 		disk.loseAll()
-		disk.onErase = func(context.Context, int64, int64) error { return errFault }
-		_, err := v.WriteAt(t.Context(), make([]byte, 512), 4096)
-		if (err == nil) != (mode == Writeback) || err != nil && err != errFault {
-			t.Errorf("write: %v", err)
+		var repaired atomic.Bool
+		disk.onErase = func(context.Context, int64, int64) error {
+			if repaired.Load() {
+				return nil
+			}
+			return errFault
 		}
-		if err := v.Sync(t.Context()); err != errFault || v.Failures() == 0 || !v.Unsynced() {
-			t.Errorf("%v, %d failures, unsynced %v", err, v.Failures(), v.Unsynced())
+		mustWriteAt(t, v, 4096, 512, 1)
+		mustWriteAt(t, v, 16384, 512, 2)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if disk.data[4096] != 0xff || disk.data[16384] != 2 {
+			t.Errorf("the disk has %#x in the range, and %#x outside", disk.data[4096], disk.data[16384])
 		}
-		if disk.writes.Load() != 0 {
-			t.Error("what is newer was written")
+		repaired.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if disk.durable[0] != 0 || disk.durable[4096] != 1 || v.Unsynced() {
+			t.Errorf("in the end it has %#x and %#x; unsynced %v", disk.durable[0], disk.durable[4096], v.Unsynced())
 		}
-		disk.onErase, disk.fixed = nil, true
-		mustSync(t, v)
-		if disk.zeros.Load() == 0 || !bytes.Equal(disk.durable[:16<<10], make([]byte, 16<<10)) {
-			t.Error("nothing was zeroed")
-		}
+	})
+}
+
+// TestLateFetchOfLost: what was read when the target had lost an erasure does not stay
+// when that has been done again.
+func TestLateFetchOfLost(t *testing.T) {
+	for name, erase := range erasers {
+		synctest.Test(t, func(t *testing.T) {
+			disk := fullDisk(t, 32<<10)
+			v := open(t, disk, VolumeOptions{FlushInterval: time.Hour})
+			must(t, erase(v, t.Context(), 0, 4096))
+			disk.loseAll()
+			late := &lateReads{fakeDisk: disk, release: make(chan struct{})}
+			v.dev = late
+			done := make(chan error)
+			p := make([]byte, 4096)
+			go func() { _, err := v.ReadAt(t.Context(), p, 0); done <- err }()
+			synctest.Wait()
+			mustSync(t, v)
+			close(late.release)
+			if err := <-done; err != nil || p[0] != 0 {
+				t.Errorf("%s: %v, read %#x", name, err, p[0])
+			}
+			wantAt(t, v, 0, 4096, 0)
+		})
 	}
 }
 
