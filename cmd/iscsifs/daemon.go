@@ -11,6 +11,7 @@ import (
 	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/daemon"
 	"github.com/iscsifs/iscsifs/cmd/internal/identity"
+	"github.com/iscsifs/iscsifs/cmd/internal/reclaim"
 	"github.com/iscsifs/iscsifs/config"
 )
 
@@ -65,6 +66,7 @@ func (p *program) serveMount(ctx context.Context, point string, opts daemon.Opti
 	if opts.Socket, err = control.Path(opts.Mountpoint); err != nil {
 		return err
 	}
+	opts.Protect = reclaim.Protect
 	opts.OnWait = func(line string) { to.Warn("iscsifs: mount " + opts.Mountpoint + ": " + line) }
 	d, err := daemon.Start(ctx, opts)
 	if err != nil {

@@ -41,6 +41,7 @@ func exampleReport() status.Report {
 	next := since.Add(time.Minute)
 	return status.Report{Version: "1.0", Mounts: []status.Mount{
 		{Mountpoint: "/mnt/luns", Config: "/etc/iscsifs/nas.toml", PID: 4711, State: "serving", Log: "syslog",
+			Protection: &status.Protection{Locked: "cache", OOMScoreAdj: -500, Gaps: []string{"no CAP_SYS_RESOURCE"}},
 			Targets: []status.Target{
 				{IQN: "iqn.2001-04.com.example:a", State: "logged in", Since: since, Reconnects: 2, Reason: "connection reset",
 					Portals:    []status.Portal{{Address: "192.0.2.7:3260", TPGT: 1, State: "logged in"}, {Address: "192.0.2.8:3260", TPGT: -1, State: "not in use"}},

@@ -50,8 +50,23 @@ func (w *statusWriter) mount(m status.Mount) {
 	if w.verbose > 0 && m.Log != "" {
 		w.line(1, "log: %s", m.Log)
 	}
+	if w.verbose > 0 && m.Protection != nil {
+		w.protection(*m.Protection)
+	}
 	for _, t := range m.Targets {
 		w.target(t)
+	}
+}
+
+// protection says what happens to the daemon when memory is short.
+func (w *statusWriter) protection(p status.Protection) {
+	flusher := "no"
+	if p.IOFlusher {
+		flusher = "yes"
+	}
+	w.line(1, "when memory is short: I/O flusher: %s  locked: %s  oom_score_adj: %d", flusher, p.Locked, p.OOMScoreAdj)
+	for _, gap := range p.Gaps {
+		w.line(2, "%s", gap)
 	}
 }
 

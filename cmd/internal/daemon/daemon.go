@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/iscsifs/iscsifs/cache"
+	"github.com/iscsifs/iscsifs/cmd/internal/reclaim"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/fusefs"
 )
@@ -27,6 +28,9 @@ type Options struct {
 	Warnings []string // of the configuration and the start, for status
 	Logger   zerolog.Logger
 
+	// Protect, which may be nil, lets a mount that can be written work on while memory
+	// is short. It is given how the memory of the cache is locked.
+	Protect func(lockCache func() error) reclaim.Protection
 	// OnState, which may be nil, is told each new state. It is not to wait.
 	OnState func(State)
 	// OnWait, which may be nil, is told whom the start waits for.
@@ -42,7 +46,8 @@ type Daemon struct {
 	files     *fusefs.FS
 	server    mount // nil until mounted
 	locks     locks
-	memory    *cache.Cache // of all volumes; nil until started
+	memory    *cache.Cache        // of all volumes; nil until started
+	protected *reclaim.Protection // nil = it was not asked for; set before Start returns
 
 	attaching sync.Mutex // one connection is attached at a time; before tree
 	tree      sync.Mutex // guards luns

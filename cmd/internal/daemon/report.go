@@ -20,6 +20,7 @@ func (d *Daemon) Report(ctx context.Context) status.Mount {
 		State:      d.lifecycle.now().String(),
 		Log:        d.opts.LogPlace,
 		Warnings:   d.opts.Warnings,
+		Protection: d.reportProtection(),
 	}
 	held := d.holdersByFile(ctx)
 	for _, t := range d.targets {

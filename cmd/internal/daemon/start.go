@@ -44,6 +44,7 @@ func start(ctx context.Context, opts Options, open loginFunc, mountTree mountFun
 	if d.server, err = mountTree(d.files, &d.opts); err != nil {
 		return nil, err
 	}
+	d.protect() // fusermount3 has run
 	for _, t := range d.targets {
 		d.background.Go(func() { d.watch(trying, t) })
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/reclaim"
 )
 
 // State is how a mount answers.
@@ -100,6 +102,7 @@ func (m Mount) ask(ctx context.Context, path string, timeout time.Duration) (err
 	if err := child.Start(); err != nil {
 		return 0, false, fmt.Errorf("cannot ask the mount %s: starting a child process: %w", m.Point, err)
 	}
+	_ = reclaim.Release(child.Process.Pid) // it serves nobody
 	exited := make(chan error, 1)
 	go func() { exited <- child.Wait() }()
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -19,6 +19,13 @@ func (m Mount) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(m))
 }
 
+// MarshalJSON writes the protection.
+func (p Protection) MarshalJSON() ([]byte, error) {
+	type plain Protection
+	p.Gaps = listed(p.Gaps)
+	return json.Marshal(plain(p))
+}
+
 // MarshalJSON writes the target.
 func (t Target) MarshalJSON() ([]byte, error) {
 	type plain Target

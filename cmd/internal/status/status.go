@@ -16,13 +16,22 @@ type Report struct {
 
 // Mount is one mountpoint and the daemon that serves it.
 type Mount struct {
-	Mountpoint string   `json:"mountpoint"`
-	Config     string   `json:"config"` // absolute path of the configuration
-	PID        int      `json:"pid"`    // of the daemon; 0 where it is gone
-	State      string   `json:"state"`  // of the daemon; "dead" where it is gone, "unanswering" where it does not answer
-	Log        string   `json:"log"`    // where the daemon logs to
-	Warnings   []string `json:"warnings"`
-	Targets    []Target `json:"targets"`
+	Mountpoint string      `json:"mountpoint"`
+	Config     string      `json:"config"` // absolute path of the configuration
+	PID        int         `json:"pid"`    // of the daemon; 0 where it is gone
+	State      string      `json:"state"`  // of the daemon; "dead" where it is gone, "unanswering" where it does not answer
+	Log        string      `json:"log"`    // where the daemon logs to
+	Warnings   []string    `json:"warnings"`
+	Protection *Protection `json:"protection,omitempty"` // none where nothing can be written
+	Targets    []Target    `json:"targets"`
+}
+
+// Protection is what lets a daemon below a loop device work on while memory is short.
+type Protection struct {
+	IOFlusher   bool     `json:"io_flusher"`    // PR_SET_IO_FLUSHER on every thread
+	Locked      string   `json:"memory_locked"` // all, cache, none
+	OOMScoreAdj int      `json:"oom_score_adj"`
+	Gaps        []string `json:"gaps"` // what is missing, why, and what it means
 }
 
 // Target is one target of a mount.
