@@ -42,14 +42,17 @@ func TestMemory(t *testing.T) {
 }
 
 // peakMemory is the most that a process has had resident, in bytes.
-func peakMemory(t *testing.T, pid int) int64 {
+func peakMemory(t *testing.T, pid int) int64 { return statusField(t, pid, "VmHWM:") }
+
+// statusField is a line of /proc/PID/status that counts KiB, in bytes.
+func statusField(t *testing.T, pid int, name string) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var kibs int64
-	_, line, _ := strings.Cut(string(status), "VmHWM:")
+	_, line, _ := strings.Cut(string(status), name)
 	if _, err := fmt.Sscan(line, &kibs); err != nil {
 		t.Fatal(err)
 	}

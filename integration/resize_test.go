@@ -104,14 +104,17 @@ func TestGrowFileSystem(t *testing.T) {
 }
 
 // mayResizeMounted tells whether this process has the capability for it.
-func mayResizeMounted(t *testing.T) bool {
+func mayResizeMounted(t *testing.T) bool { return capable(t, unix.CAP_SYS_RESOURCE) }
+
+// capable tells whether this process has one of the first 32 capabilities.
+func capable(t *testing.T, capability int) bool {
 	t.Helper()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {
 		t.Fatal(err)
 	}
-	return data[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
+	return data[0].Effective&(1<<capability) != 0
 }
 
 // TestLUNShrinks: with nothing dirty beyond the new end the file is shorter, and when

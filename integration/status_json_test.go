@@ -11,8 +11,16 @@ type statusJSON struct {
 	Mounts  []struct {
 		Mountpoint, Config, State, Log string
 		PID                            int
+		Protection                     *protectionJSON
 		Targets                        []targetJSON
 	}
+}
+
+type protectionJSON struct {
+	IOFlusher   bool   `json:"io_flusher"`
+	Locked      string `json:"memory_locked"`
+	OOMScoreAdj int    `json:"oom_score_adj"`
+	Gaps        []string
 }
 
 type targetJSON struct {
