@@ -52,7 +52,13 @@ type lunJSON struct {
 	Reservation                                 string
 	ReservationKey                              string `json:"reservation_key"`
 	Warnings                                    []string
-	Holders                                     []any
+	Holders                                     []holderJSON
+}
+
+type holderJSON struct {
+	Kind, Name, User, Command string
+	PID                       int
+	SectorSize                int `json:"sector_size"`
 }
 
 // status asks for the state of all mounts, or of some.

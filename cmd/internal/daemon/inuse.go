@@ -109,7 +109,7 @@ func (d *Daemon) holdersByFile(ctx context.Context) map[string][]status.Holder {
 		if err != nil {
 			continue
 		}
-		byFile[file] = append(byFile[file], status.Holder{Kind: string(h.Kind), Name: h.Name, PID: h.PID, User: h.User, Command: h.Command})
+		byFile[file] = append(byFile[file], status.Holder{Kind: string(h.Kind), Name: h.Name, PID: h.PID, User: h.User, Command: h.Command, SectorSize: h.SectorSize})
 	}
 	return byFile
 }

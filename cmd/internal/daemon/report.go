@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +111,7 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 		Warnings:  append(l.troubles(d.opts.Mountpoint), l.warnings()...),
 		Holders:   held[l.path()],
 	}
+	r.Warnings = append(r.Warnings, otherSectors(r)...)
 	d.reportReservation(&r, l)
 	if l.volume != nil {
 		s := l.volume.Stats()
@@ -134,6 +136,19 @@ func (l *lun) warnings() []string {
 	}
 	if l.first != nil {
 		list = append(list, "the same logical unit as "+l.first.path()+", to which its name is a link")
+	}
+	return list
+}
+
+// otherSectors names the loop devices of a LUN whose sectors are not its blocks. The
+// kernel takes 512 bytes unless losetup says otherwise.
+func otherSectors(l status.LUN) (list []string) {
+	for _, h := range l.Holders {
+		if h.SectorSize != 0 && h.SectorSize != l.BlockSize {
+			list = append(list, fmt.Sprintf("%s has sectors of %d bytes, the LUN blocks of %d: partition tables that others made are not found, "+
+				"those made here are not found by others, and small writes can be slow; when nothing uses %s: losetup --sector-size %d %s",
+				h.Name, h.SectorSize, l.BlockSize, h.Name, l.BlockSize, h.Name))
+		}
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/plain"
@@ -128,6 +129,7 @@ func (d blockDevice) holder() (Holder, bool) {
 
 func (d blockDevice) loop() Holder {
 	h := Holder{Kind: Loop, Name: "/dev/" + d.name, Command: "losetup -d /dev/" + d.name}
+	h.SectorSize, _ = strconv.Atoi(read(filepath.Join(d.dir, "queue/logical_block_size"))) // 0 where it is not told
 	if read(filepath.Join(d.dir, "loop/autoclear")) == "1" {
 		h.Command = "" // made by mount -o loop: it goes with the mount
 	}

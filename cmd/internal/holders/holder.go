@@ -22,12 +22,13 @@ const (
 
 // Holder is one thing that keeps a file in use.
 type Holder struct {
-	LUNPath string // the file, or the directory that is a working directory
-	Kind    Kind
-	Name    string // of the process, device, mountpoint or group
-	PID     int    // of a process
-	User    string // of a process: name or number
-	Command string // what frees it; "" for a loop device that goes by itself with what stands on it
+	LUNPath    string // the file, or the directory that is a working directory
+	Kind       Kind
+	Name       string // of the process, device, mountpoint or group
+	PID        int    // of a process
+	User       string // of a process: name or number
+	SectorSize int    // of a loop device, in bytes; 0 for others and where it cannot be told
+	Command    string // what frees it; "" for a loop device that goes by itself with what stands on it
 }
 
 // String says it in one line: "/mnt/luns/lun0: process 123 (dd, user bob): kill 123".

@@ -88,9 +88,10 @@ type LUN struct {
 
 // Holder is what keeps a LUN's file in use.
 type Holder struct {
-	Kind    string `json:"kind"`    // process, loop device, mount, volume group, …
-	Name    string `json:"name"`    // of the process, device, mountpoint or group
-	PID     int    `json:"pid"`     // of a process, else 0
-	User    string `json:"user"`    // of a process, else ""
-	Command string `json:"command"` // what frees it; "" where it goes with those above it
+	Kind       string `json:"kind"`        // process, loop device, mount, volume group, …
+	Name       string `json:"name"`        // of the process, device, mountpoint or group
+	PID        int    `json:"pid"`         // of a process, else 0
+	User       string `json:"user"`        // of a process, else ""
+	Command    string `json:"command"`     // what frees it; "" where it goes with those above it
+	SectorSize int    `json:"sector_size"` // of a loop device, in bytes, else 0
 }
