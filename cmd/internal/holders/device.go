@@ -61,6 +61,7 @@ func (f *finder) used(s stack, d blockDevice) {
 	for _, info := range f.table {
 		// btrfs has a device number of its own: its mounts tell by their source.
 		if fmt.Sprintf("%d:%d", info.Major, info.Minor) == number || d.is(info.Source) {
+			f.above[deviceKey(info.Major, info.Minor)] = s.file
 			f.stand(Holder{LUNPath: s.file, Kind: Mount, Name: plain.Text(info.Mountpoint),
 				Command: "umount " + plain.Quoted(info.Mountpoint)})
 		}

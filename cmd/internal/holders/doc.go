@@ -3,6 +3,9 @@
 // bind mounts, loop devices and all that stands on them, by way of partitions,
 // volume groups, LUKS and RAID, down to mounted file systems and swap.
 //
+// A process that uses a file system on one of those devices counts too: it keeps it from
+// being unmounted.
+//
 // It asks the kernel only, in /proc and /sys, and never the mount: a process's
 // descriptors are told by the mount id that /proc/PID/fdinfo shows, the backing file
 // of a loop device by its path in sysfs. So it works while the target is dead. The

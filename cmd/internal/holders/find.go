@@ -26,7 +26,7 @@ func (s System) Find(ctx context.Context, m mounts.Mount, daemon int) ([]Holder,
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot tell what uses %s: %w", m.Point, err)
 	}
-	f := &finder{System: s, mount: m, daemon: daemon, table: table, nodes: map[string]string{}}
+	f := &finder{System: s, mount: m, daemon: daemon, table: table, nodes: map[string]string{}, above: map[string]string{}}
 	f.devices()
 	f.mounted()
 	if err := f.processes(ctx); err != nil {
@@ -44,6 +44,7 @@ type finder struct {
 	daemon int
 	table  mountTable        // of this mount namespace
 	nodes  map[string]string // device nodes that stand on a file of the mount, and the file
+	above  map[string]string // file systems on such devices by their deviceKey, and the file
 
 	running  []Holder // processes
 	standing []Holder // all others

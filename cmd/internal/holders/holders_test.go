@@ -142,6 +142,31 @@ func TestStackOnLoop(t *testing.T) {
 	)
 }
 
+// TestUsersOfFileSystems: who uses a file of a file system that stands on a LUN keeps it
+// from being unmounted, and comes before it.
+func TestUsersOfFileSystems(t *testing.T) {
+	f := newFake(t)
+	table := lunsLine + "101 1 7:0 / /mnt/data rw - ext4 /dev/loop0 rw\n102 1 0:9 / /mnt/data/other rw - tmpfs t rw\n"
+	f.file("proc/self/mountinfo", table)
+	f.file("sys/block/loop0/loop/backing_file", "/mnt/luns/lun0\n")
+	f.file("sys/block/loop0/dev", "7:0\n")
+	f.process(40, "tail", "1", "/mnt/data/log", 101)
+	f.file("proc/40/mountinfo", table)
+	f.process(41, "sh", "1", "/dev/null", 1)
+	f.link("proc/41/cwd", "/mnt/data/dir")
+	f.process(42, "mapper", "1", "/dev/null", 1)
+	f.file("proc/42/maps", "7f00-7f01 r--s 00000000 07:00 12                    /mnt/data/db\n")
+	f.process(43, "elsewhere", "1", "/mnt/data/other/x", 102)
+	f.link("proc/43/cwd", "/mnt/data/other")
+	f.expect(
+		"/mnt/luns/lun0: process 40 (tail, user 4242): kill 40",
+		"/mnt/luns/lun0: process 41 (sh, user 4242): kill 41",
+		"/mnt/luns/lun0: process 42 (mapper, user 4242): kill 42",
+		"/mnt/luns/lun0: mount /mnt/data: umount /mnt/data",
+		"/mnt/luns/lun0: loop device /dev/loop0: losetup -d /dev/loop0",
+	)
+}
+
 // TestOtherStacks: RAID, LUKS and a loop device that mount(8) made; sysfs may be a
 // ring, which the kernel's is not.
 func TestOtherStacks(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,50 +25,62 @@ var errStuck = errors.New("the memory map is locked")
 func (p *process) mapped(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, mapsTime)
 	defer cancel()
-	paths := make(chan []string, 1)
-	go func() { paths <- mappedPaths(p.dir+"/maps", fmt.Sprintf("%02x:%02x", p.mount.Major, p.mount.Minor)) }()
+	found := make(chan []mapping, 1)
+	go func() { found <- mappings(p.dir + "/maps") }()
 	select {
-	case list := <-paths:
+	case list := <-found:
 		return p.filesOf(list), nil
 	case <-ctx.Done():
 		return nil, errStuck
 	}
 }
 
-// mappedPaths returns the paths that a memory map has of a device (MAJOR:MINOR in
-// hexadecimal).
-func mappedPaths(maps, device string) []string {
+// mapping is one file that a process has in its memory.
+type mapping struct{ device, path string } // device is a deviceKey
+
+// mappings reads the files of a memory map.
+func mappings(maps string) []mapping {
 	f, err := os.Open(maps)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	var paths []string
+	var list []mapping
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		// ADDRESS PERMISSIONS OFFSET DEVICE INODE          PATH
 		fields := strings.Fields(lines.Text())
-		if len(fields) > 5 && fields[3] == device {
-			paths = append(paths, lines.Text()[strings.Index(lines.Text(), fields[5]):])
+		if len(fields) > 5 {
+			list = append(list, mapping{fields[3], lines.Text()[strings.Index(lines.Text(), fields[5]):]})
 		}
 	}
-	return paths
+	return list
 }
 
-// filesOf translates paths as the process sees them.
-func (p *process) filesOf(paths []string) []string {
+// filesOf returns the files of the mount that are mapped, or on which a file system
+// stands of which a file is mapped.
+func (p *process) filesOf(list []mapping) []string {
 	var files []string
-	for _, path := range paths {
-		// The device is the mount's: a path that is not below it was detached.
-		file := filepath.Join(p.mount.Point, path)
-		for _, info := range p.table.of(p.mount) {
-			if translated, ok := p.translate(path, info); ok {
-				file = translated
-			}
+	for _, m := range list {
+		if file, ok := p.above[m.device]; ok {
+			files = append(files, file)
 		}
-		files = append(files, file)
+		if m.device == deviceKey(p.mount.Major, p.mount.Minor) {
+			files = append(files, p.seen(m.path))
+		}
 	}
 	return files
+}
+
+// seen translates a path of the mount as the process sees it.
+func (p *process) seen(path string) string {
+	file := filepath.Join(p.mount.Point, path) // a path that is below no mount was detached
+	for _, info := range p.table.of(p.mount) {
+		if translated, ok := p.translate(path, info); ok {
+			file = translated
+		}
+	}
+	return file
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }

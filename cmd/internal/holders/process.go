@@ -119,7 +119,8 @@ func (p *process) namespace(tables map[string]mountTable) mountTable {
 	return table
 }
 
-// descriptor returns the file of the mount that an open descriptor uses.
+// descriptor returns the file of the mount that an open descriptor uses, itself, as a
+// block device, or as a file of a file system that stands on it.
 func (p *process) descriptor(fd string) (string, bool) {
 	target, err := os.Readlink(p.dir + "/fd/" + fd) // safe: the kernel spells its own path
 	if err != nil {
@@ -129,7 +130,13 @@ func (p *process) descriptor(fd string) (string, bool) {
 		return file, true
 	}
 	info := p.table.byID(mountID(read(p.dir + "/fdinfo/" + fd)))
-	if info == nil || info.Major != p.mount.Major || info.Minor != p.mount.Minor {
+	if info == nil {
+		return "", false
+	}
+	if file, ok := p.above[deviceKey(info.Major, info.Minor)]; ok {
+		return file, true
+	}
+	if info.Major != p.mount.Major || info.Minor != p.mount.Minor {
 		return "", false
 	}
 	return p.translate(target, info)
@@ -147,7 +154,8 @@ func mountID(fdinfo string) int {
 }
 
 // linked returns the path below the mountpoint to which a link of the process's
-// directory leads: its working directory, root or program.
+// directory leads: its working directory, root or program; or the file on which the
+// file system stands to which it leads.
 func (p *process) linked(link string) (string, bool) {
 	target, err := os.Readlink(p.dir + "/" + link)
 	if err != nil {
@@ -157,6 +165,10 @@ func (p *process) linked(link string) (string, bool) {
 		if file, ok := p.translate(target, info); ok {
 			return file, true
 		}
+	}
+	if info := p.table.leading(target); info != nil {
+		file, ok := p.above[deviceKey(info.Major, info.Minor)]
+		return file, ok
 	}
 	return "", false
 }

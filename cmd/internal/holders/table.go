@@ -1,6 +1,7 @@
 package holders
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,21 @@ func (t mountTable) byID(id int) *mountinfo.Info {
 	}
 	return nil
 }
+
+// leading returns the mount in which a path lies, or nil: the last one on the longest
+// mountpoint.
+func (t mountTable) leading(path string) *mountinfo.Info {
+	var best *mountinfo.Info
+	for _, info := range t {
+		if _, below := cutDir(path, info.Mountpoint); below && (best == nil || len(info.Mountpoint) >= len(best.Mountpoint)) {
+			best = info
+		}
+	}
+	return best
+}
+
+// deviceKey is a device number as the memory map of a process shows it.
+func deviceKey(major, minor int) string { return fmt.Sprintf("%02x:%02x", major, minor) }
 
 // translate turns a path seen through a mount of the file system, a bind mount
 // perhaps, into the path below the mountpoint; false if it is not below that mount.
