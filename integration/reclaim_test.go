@@ -64,7 +64,7 @@ func TestProtection(t *testing.T) {
 	m := h.mount(h.serve(nil, disk{size: smallDisk}).config())
 	daemon := m.daemon(t)
 	h.sh(`dd if=/dev/zero of="$1" bs=64k count=64 conv=notrunc oflag=direct status=none`, m.lun(1)) // threads that come later
-	p := h.status(m.point).Mounts[0].Protection
+	p := h.protection(m)
 	without := withoutIOFlusher(threadStats(t, daemon))
 	if p.IOFlusher != (len(without) == 0) {
 		t.Errorf("io_flusher is %v; without are\n%s", p.IOFlusher, strings.Join(without, ""))
@@ -88,12 +88,22 @@ func TestProtection(t *testing.T) {
 	}
 }
 
+// protection is what status says of a mount that can be written.
+func (h *host) protection(m *mounted) protectionJSON {
+	h.t.Helper()
+	p := h.status(m.point).Mounts[0].Protection
+	if p == nil {
+		h.t.Fatal("status does not say what protects the daemon")
+	}
+	return *p
+}
+
 // What a user without any rights lacks is said, and the mount works.
 func TestProtectionUnprivileged(t *testing.T) {
 	h := newUserHost(t)
 	h.released = true
 	m := h.mount(h.serve(nil, disk{size: smallDisk}).config())
-	p := h.status(m.point).Mounts[0].Protection
+	p := h.protection(m)
 	if p.IOFlusher || p.OOMScoreAdj < 0 || len(p.Gaps) < 2 || !strings.Contains(strings.Join(p.Gaps, "\n"), "CAP_SYS_RESOURCE") {
 		t.Errorf("%+v", p)
 	}
