@@ -14,6 +14,7 @@ import (
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/cmd/internal/holders"
+	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/initiator"
 )
 
@@ -48,6 +49,28 @@ func TestUnmountInUse(t *testing.T) {
 	}
 	if d.State() != Serving {
 		t.Errorf("state %s", d.State())
+	}
+}
+
+// TestFlushTime: a flush may take as long as the longest replacement_timeout, but not
+// more than ten minutes.
+func TestFlushTime(t *testing.T) {
+	for _, c := range []struct {
+		of   []config.Timeout
+		want time.Duration
+	}{
+		{[]config.Timeout{config.Timeout(120 * time.Second)}, 2 * time.Minute},
+		{[]config.Timeout{config.Timeout(time.Minute), config.Timeout(3 * time.Minute)}, 3 * time.Minute},
+		{[]config.Timeout{config.Timeout(time.Hour), config.Timeout(time.Minute)}, 10 * time.Minute},
+		{[]config.Timeout{config.Never}, 10 * time.Minute},
+	} {
+		d := &Daemon{}
+		for _, timeout := range c.of {
+			d.targets = append(d.targets, &target{cfg: config.Target{Session: config.Session{ReplacementTimeout: timeout}}})
+		}
+		if got := d.flushTime(); got != c.want {
+			t.Errorf("of %v: %v, want %v", c.of, got, c.want)
+		}
 	}
 }
 
