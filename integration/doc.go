@@ -14,6 +14,7 @@
 //	wiretap_test.go    a proxy that notes the SCSI commands passing by
 //	proxy              the proxy itself: it delays, falls silent, cuts
 //	loop_test.go       loop devices and file systems on them
+//	memory_group_test.go  processes that share little memory
 //	fio_test.go        load, and data that tells whether it is right
 //	user_test.go       a user without privileges
 //	long_test.go       how long the tests of faults last

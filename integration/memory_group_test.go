@@ -21,11 +21,16 @@ const (
 	memoryGroups2 = "/sys/fs/cgroup"
 )
 
+func hasMemoryGroups1() bool {
+	_, err := os.Stat(memoryGroups1)
+	return err == nil
+}
+
 // newMemoryGroup makes a group; the test's end removes it.
 func newMemoryGroup(t *testing.T, limit int64) memoryGroup {
 	t.Helper()
 	root, file := memoryGroups2, "memory.max"
-	if _, err := os.Stat(memoryGroups1); err == nil {
+	if hasMemoryGroups1() {
 		root, file = memoryGroups1, "memory.limit_in_bytes"
 	} else if has, _ := os.ReadFile(root + "/cgroup.subtree_control"); !strings.Contains(string(has), "memory") {
 		skip(t, "needs control groups for memory")

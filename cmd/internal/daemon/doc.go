@@ -15,6 +15,7 @@
 //	exclusive.go  persistent reservations; login.go takes lost ones again
 //	flush.go    synchronize all volumes
 //	stop.go     unmount, flush, log out
+//	protect.go  to work on while memory is short
 //	signals.go  what each signal does
 //	control.go  what the control socket answers
 //	report.go   status; trouble.go, what ails a LUN
