@@ -28,26 +28,43 @@ func (d *Daemon) attach(ctx context.Context, t *target, c *connection) error {
 // attachDisks returns what it attached also with an error.
 func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*lun, error) {
 	var luns []*lun
-	portal := c.session.Status().Portal
+	attached, portal := d.attached(), c.session.Status().Portal
 	for _, o := range c.disks {
 		l := newLUN(t, o, portal)
-		if err := d.attachOne(ctx, l, luns); err != nil {
-			return luns, err
-		}
+		l.first = firstOf(l, attached, luns)
 		luns = append(luns, l)
+	}
+	if err := together(len(luns), func(i int) error { return d.claim(ctx, luns[i]) }); err != nil {
+		giveUp(ctx, luns)
+		return nil, err
+	}
+	for i, l := range luns {
+		if err := d.present(l); err != nil {
+			giveUp(ctx, luns[i:])
+			return luns[:i], err
+		}
 	}
 	return luns, nil
 }
 
 // attachOne gives a LUN its file, or its link where another LUN leads to the
 // same logical unit: one unit has one file and one cache.
-func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
-	if l.first = firstOf(l, d.attached(), siblings); l.first != nil {
-		l.target.log.Warn().Msgf("%s is the same logical unit as %s: its file is a link", l.where(), l.first.where())
-		if err := d.link(l, l.target.cfg.Directory, l.name, l.first); err != nil {
-			return err
-		}
-		d.linkPath(l, l.first)
+func (d *Daemon) attachOne(ctx context.Context, l *lun) error {
+	l.first = firstOf(l, d.attached())
+	err := d.claim(ctx, l)
+	if err == nil {
+		err = d.present(l)
+	}
+	if err != nil {
+		giveUp(ctx, []*lun{l})
+	}
+	return err
+}
+
+// claim makes sure that nobody else uses a LUN in a way that harms, unless another
+// LUN of the mount leads there. After an error giveUp undoes what it did.
+func (d *Daemon) claim(ctx context.Context, l *lun) error {
+	if l.first != nil {
 		return nil
 	}
 	let, err := d.guard(ctx, l)
@@ -55,25 +72,33 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun, siblings []*lun) error {
 		return err
 	}
 	l.hold(let)
-	if err := d.present(ctx, l); err != nil {
-		l.unreserve(ctx)
-		l.release()
-		return err
-	}
-	d.linkID(l)
-	d.linkPath(l, l)
-	return nil
-}
-
-// present gives a LUN that nobody else uses its volume and its file.
-func (d *Daemon) present(ctx context.Context, l *lun) error {
 	if err := d.reserve(ctx, l); err != nil {
 		return err
 	}
 	if !l.disk.ReadOnly() {
-		if err := d.endPredecessor(ctx, l); err != nil {
+		return d.endPredecessor(ctx, l)
+	}
+	return nil
+}
+
+// giveUp undoes claim, and ends the volumes.
+func giveUp(ctx context.Context, luns []*lun) {
+	_ = together(len(luns), func(i int) error {
+		luns[i].unreserve(ctx)
+		luns[i].release()
+		return nil
+	})
+}
+
+// present makes the names of a LUN.
+func (d *Daemon) present(l *lun) error {
+	if l.first != nil {
+		l.target.log.Warn().Msgf("%s is the same logical unit as %s: its file is a link", l.where(), l.first.where())
+		if err := d.link(l, l.target.cfg.Directory, l.name, l.first); err != nil {
 			return err
 		}
+		d.linkPath(l, l.first)
+		return nil
 	}
 	if err := d.openVolume(l); err != nil {
 		return fmt.Errorf("present %s: %w", l.where(), err)
@@ -81,6 +106,8 @@ func (d *Daemon) present(ctx context.Context, l *lun) error {
 	if err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs); err != nil {
 		return fmt.Errorf("present %s: %w", l.where(), err)
 	}
+	d.linkID(l)
+	d.linkPath(l, l)
 	return nil
 }
 
@@ -139,9 +166,8 @@ func (d *Daemon) detach(ctx context.Context, luns []*lun) {
 		if l.first == nil {
 			d.logUnlessGone(d.files.RemoveLUN(l.target.cfg.Directory, l.name))
 		}
-		l.unreserve(ctx)
-		l.release()
 	}
+	giveUp(ctx, luns)
 }
 
 func (d *Daemon) logUnlessGone(err error) {

@@ -59,16 +59,13 @@ type numberedLUN struct {
 // openListed opens the LUNs of the configuration's list, all of which must be
 // disks. All that are not are named.
 func openListed(ctx context.Context, s session, cfg *config.Target, reported []numberedLUN) ([]openDisk, error) {
-	var disks []openDisk
-	var failures []error
-	for _, want := range cfg.LUNs {
-		d, err := openOne(ctx, s, cfg, uint64(want), reported)
-		if err != nil {
-			failures = append(failures, Classify(err))
-			continue
-		}
-		disks = append(disks, d)
-	}
+	disks, failures := make([]openDisk, len(cfg.LUNs)), make([]error, len(cfg.LUNs))
+	_ = together(len(cfg.LUNs), func(i int) error {
+		var err error
+		disks[i], err = openOne(ctx, s, cfg, uint64(cfg.LUNs[i]), reported)
+		failures[i] = Classify(err)
+		return nil // the others are to be named too
+	})
 	return disks, errors.Join(failures...)
 }
 
@@ -90,16 +87,17 @@ func openOne(ctx context.Context, s session, cfg *config.Target, number uint64, 
 
 // openAll opens every disk; what is no disk is passed over.
 func openAll(ctx context.Context, s session, reported []numberedLUN) ([]openDisk, error) {
-	var disks []openDisk
-	for _, n := range reported {
-		d, err := s.OpenDisk(ctx, n.lun)
+	disks := make([]openDisk, len(reported))
+	err := together(len(reported), func(i int) error {
+		d, err := s.OpenDisk(ctx, reported[i].lun)
 		if errors.Is(err, initiator.ErrNotDisk) {
-			continue
+			return nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		disks = append(disks, openDisk{n.number, d})
+		disks[i] = openDisk{reported[i].number, d}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return disks, nil
+	return slices.DeleteFunc(disks, func(o openDisk) bool { return o.disk == nil }), nil
 }

@@ -82,13 +82,15 @@ func (t *target) unreserveAll(ctx context.Context, s session) {
 	t.mu.Lock()
 	luns := t.luns
 	t.mu.Unlock()
-	for _, l := range luns {
+	_ = together(len(luns), func(i int) error {
+		l := luns[i]
 		if state := s.Status().State; l.exclusive() && state != initiator.LoggedIn {
 			t.log.Warn().Stringer("state", state).Msgf("%s stays reserved for this host: its session is not logged in", l.where())
-			continue
+			return nil
 		}
 		l.unreserve(ctx)
-	}
+		return nil
+	})
 }
 
 // writable is nil while the LUN's reservation is held; before it is known to be,

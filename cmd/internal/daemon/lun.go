@@ -92,8 +92,11 @@ func naaName(info initiator.DiskInfo) string {
 // unique in the world, and nothing else that differs. The capacity is not compared: of
 // a unit that has grown, the one path may know before the other.
 func sameUnit(a, b initiator.DiskInfo) bool {
+	if a.UdevID == "" || a.UdevID != b.UdevID { // tells most apart, of a thousand
+		return false
+	}
 	best, ok := scsi.BestDesignator(a.Designators)
-	return ok && best.WorldWideUnique() && a.UdevID != "" && a.UdevID == b.UdevID && a.Serial == b.Serial &&
+	return ok && best.WorldWideUnique() && a.Serial == b.Serial &&
 		a.Inquiry.Vendor == b.Inquiry.Vendor && a.Inquiry.Product == b.Inquiry.Product &&
 		a.Capacity.BlockSize == b.Capacity.BlockSize
 }

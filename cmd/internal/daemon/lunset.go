@@ -52,7 +52,7 @@ func (d *Daemon) endChanges() {
 // an error it is closed. The caller has the right to change the set of LUNs.
 func (d *Daemon) addLocked(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
 	l := newLUN(t, o, portal)
-	if err := d.attachOne(ctx, l, nil); err != nil {
+	if err := d.attachOne(ctx, l); err != nil {
 		_ = o.disk.Close()
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (d *Daemon) removeLocked(ctx context.Context, l *lun) {
 func (d *Daemon) promote(ctx context.Context, old *lun) {
 	d.detach(ctx, []*lun{old})
 	l := newLUN(old.target, openDisk{old.number, old.opened}, old.portal)
-	if err := d.attachOne(ctx, l, nil); err != nil {
+	if err := d.attachOne(ctx, l); err != nil {
 		old.target.log.Error().Err(err).Msgf("%s, which was another path to a LUN that was removed, has no file", old.where())
 		d.removeLocked(ctx, old)
 		return
