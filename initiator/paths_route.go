@@ -3,6 +3,7 @@ package initiator
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -114,17 +115,27 @@ func (r *route) joinOnce() bool {
 		return true
 	}
 	defer r.m.unlockOpening()
-	done := true
+	var all sync.WaitGroup
+	turn := make(chan struct{}, maxOpening)
 	for lun, u := range r.without() {
-		d, err := r.session.OpenDisk(r.ctx, lun)
-		if err != nil {
-			r.refuse(u, err)
-		} else {
-			r.m.join(u, d)
-		}
-		done = done && err == nil
+		turn <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turn }()
+			r.open(lun, u)
+		})
 	}
-	return done && len(r.without()) == 0
+	all.Wait()
+	return len(r.without()) == 0
+}
+
+// open makes the path one of the unit's, or says why it is not.
+func (r *route) open(lun scsi.LUN, u *Unit) {
+	d, err := r.session.OpenDisk(r.ctx, lun)
+	if err != nil {
+		r.refuse(u, err)
+		return
+	}
+	r.m.join(u, d)
 }
 
 // without returns the units that have not got this path.
