@@ -118,7 +118,7 @@ func (d *Disk) Epoch() uint64 { return d.epoch.Load() }
 func (s *Session) OpenDisk(ctx context.Context, lun scsi.LUN) (*Disk, error) {
 	p := prober{s: s, lun: lun}
 	for {
-		login := s.Status().Reconnects
+		login := s.logins()
 		info, err := p.probe(ctx)
 		if err != nil {
 			return nil, err

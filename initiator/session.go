@@ -273,6 +273,13 @@ func (s *Session) waitingLocked() int {
 	return n
 }
 
+// logins counts the logins after the first.
+func (s *Session) logins() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reconnects
+}
+
 // Status tells how the session does.
 func (s *Session) Status() SessionStatus {
 	s.mu.Lock()

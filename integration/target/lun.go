@@ -193,10 +193,8 @@ func (n *node) sorted() []*LUN {
 
 // lun finds the LUN behind the eight bytes of a LUN field.
 func (n *node) lun(field [8]byte) *LUN {
-	for _, l := range n.luns {
-		if l.answersTo(field) {
-			return l
-		}
+	if l := n.luns[decodeAddress(field)]; l != nil && l.answersTo(field) {
+		return l
 	}
 	return nil
 }

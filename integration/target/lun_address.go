@@ -48,6 +48,18 @@ func encodeAddress(form AddressForm, n uint64) (field [8]byte) {
 	return field
 }
 
+// decodeAddress returns the number in a LUN field, of whatever form.
+func decodeAddress(field [8]byte) uint64 {
+	switch field[0] >> 6 {
+	case 0:
+		return uint64(field[1])
+	case 1:
+		return uint64(binary.BigEndian.Uint16(field[:]) & 0x3fff)
+	default:
+		return uint64(binary.BigEndian.Uint32(field[:]) & 0xffffff)
+	}
+}
+
 // answersTo tells whether a LUN field means this LUN.
 func (l *LUN) answersTo(field [8]byte) bool {
 	if l.Form != AnyForm {
