@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,6 +32,14 @@ type CHAP struct {
 	MutualUsername string
 	MutualSecret   []byte
 }
+
+// Format prints the names, with whatever verb, and never a secret.
+func (c CHAP) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "CHAP of %q and %q, secrets hidden", c.Username, c.MutualUsername)
+}
+
+// MarshalText is Format for JSON and others.
+func (c CHAP) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
 // Mutual tells whether the target must prove itself.
 func (c *CHAP) Mutual() bool { return c.MutualUsername != "" || len(c.MutualSecret) > 0 }
