@@ -87,7 +87,7 @@ func (c *conn) renegotiate(keys []pdu.KeyValue) error {
 		}
 		n, err := parseNumber(kv.Value)
 		if err != nil || n < 512 || n > pdu.MaxDataSegmentLength {
-			return protocolErrorf("MaxRecvDataSegmentLength=%q in the full feature phase", kv.Value)
+			return protocolErrorf("MaxRecvDataSegmentLength=%.80q in the full feature phase", kv.Value)
 		}
 		c.params.MaxXmitDataSegmentLength = int(n)
 		c.s.params = c.params

@@ -7,10 +7,11 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
-// Allocation lengths of REPORT LUNS in bytes: 8 for each LUN and 8 of header.
+// Allocation lengths of REPORT LUNS in bytes: 8 for each LUN and 8 of header. The
+// longest is that of all numbers of flat space addressing (SAM-5, Section 4.7).
 const (
 	firstReport = 8 << 10
-	maxReport   = 1 << 20
+	maxReport   = 8 + 8<<14
 )
 
 // LUNs asks the target for its logical units (REPORT LUNS, SPC-4, Section
@@ -32,6 +33,6 @@ func (s *Session) LUNs(ctx context.Context) ([]scsi.LUN, error) {
 		case total > maxReport:
 			return nil, s.error("REPORT LUNS", fmt.Errorf("%w: a list of %d bytes, more than %d", ErrProtocol, total, maxReport))
 		}
-		alloc = total
+		alloc = min(max(total, 2*alloc), maxReport) // few rounds, also if each answer claims more
 	}
 }

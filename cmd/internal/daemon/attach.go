@@ -29,6 +29,9 @@ func (d *Daemon) attach(ctx context.Context, t *target, c *connection) error {
 func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*lun, error) {
 	var luns []*lun
 	attached, portal := d.attached(), c.session.Status().Portal
+	if len(attached)+len(c.disks) > maxLUNs {
+		return nil, errTooMany(t.cfg.IQN)
+	}
 	for _, o := range c.disks {
 		l := newLUN(t, o, portal)
 		l.first = firstOf(l, attached, luns)

@@ -5,12 +5,22 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/initiator"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
+
+// maxLUNs is how many LUNs a mount serves. Each takes memory, and all that a target can
+// report would take more than a mount may. A variable for the tests.
+var maxLUNs = 4096
+
+// errTooMany is what a target with more LUNs gets.
+func errTooMany(iqn string) error {
+	return exitcode.Errorf(exitcode.Failed, "open the LUNs of %s: with them there are more than the %d that a mount serves; list those that you want in `luns`", iqn, maxLUNs)
+}
 
 // openDisk is a disk of a session and the number that names its file.
 type openDisk struct {
@@ -30,7 +40,7 @@ func openDisks(ctx context.Context, s session, cfg *config.Target) ([]openDisk, 
 	if cfg.LUNs != nil {
 		return openListed(ctx, s, cfg, numbered)
 	}
-	disks, err := openAll(ctx, s, numbered)
+	disks, err := openAll(ctx, s, cfg, numbered)
 	if err == nil && len(disks) == 0 {
 		err = exitcode.Errorf(exitcode.Failed, "open the LUNs of %s at %s: the target shows this initiator no disk; does it map a LUN to this initiator name?", cfg.IQN, s.Status().Portal)
 	}
@@ -86,12 +96,16 @@ func openOne(ctx context.Context, s session, cfg *config.Target, number uint64, 
 }
 
 // openAll opens every disk; what is no disk is passed over.
-func openAll(ctx context.Context, s session, reported []numberedLUN) ([]openDisk, error) {
+func openAll(ctx context.Context, s session, cfg *config.Target, reported []numberedLUN) ([]openDisk, error) {
 	disks := make([]openDisk, len(reported))
+	var opened atomic.Int64
 	err := together(len(reported), func(i int) error {
 		d, err := s.OpenDisk(ctx, reported[i].lun)
 		if errors.Is(err, initiator.ErrNotDisk) {
 			return nil
+		}
+		if err == nil && int(opened.Add(1)) > maxLUNs {
+			return errTooMany(cfg.IQN)
 		}
 		disks[i] = openDisk{reported[i].number, d}
 		return err

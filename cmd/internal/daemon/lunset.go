@@ -52,7 +52,13 @@ func (d *Daemon) endChanges() {
 // an error it is closed. The caller has the right to change the set of LUNs.
 func (d *Daemon) addLocked(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
 	l := newLUN(t, o, portal)
-	if err := d.attachOne(ctx, l); err != nil {
+	var err error
+	if len(d.attached()) >= maxLUNs {
+		err = errTooMany(t.cfg.IQN)
+	} else {
+		err = d.attachOne(ctx, l)
+	}
+	if err != nil {
 		_ = o.disk.Close()
 		return nil, err
 	}

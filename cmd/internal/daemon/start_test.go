@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/fusefs"
@@ -118,6 +119,27 @@ func TestTargetWithoutDisk(t *testing.T) {
 	_, err := newSite(newFakeSession(iqnA)).start(t)
 	if exitcode.Of(err) != int(exitcode.Failed) || !strings.Contains(err.Error(), "no disk") {
 		t.Errorf("code %d: %v", exitcode.Of(err), err)
+	}
+}
+
+// A target may report more LUNs than there is memory for: that many are not opened.
+func TestTooManyLUNs(t *testing.T) {
+	defer func(n int) { maxLUNs = n }(maxLUNs)
+	maxLUNs = 3
+	for name, sessions := range map[string][]*fakeSession{
+		"of one target":  {newFakeSession(iqnA, 1, 2, 3, 4)},
+		"of two targets": {newFakeSession(iqnA, 1, 2), newFakeSession(iqnB, 1, 2)},
+	} {
+		_, err := newSite(sessions...).start(t)
+		if exitcode.Of(err) != int(exitcode.Failed) || !strings.Contains(err.Error(), "`luns`") {
+			t.Errorf("%s: code %d: %v", name, exitcode.Of(err), err)
+		}
+	}
+	a := newFakeSession(iqnA, 1, 2, 3)
+	d := served(t, newSite(a))
+	added := a.add(4)
+	if changes := d.Rescan(t.Context(), control.RescanOptions{}); changes.Code != int(exitcode.Failed) || len(d.attached()) != 3 || !added.closed {
+		t.Errorf("a LUN too many was added: %+v", changes)
 	}
 }
 
