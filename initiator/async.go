@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
@@ -26,9 +28,7 @@ func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 		return err
 	}
 	c.statSNLocked(m.Sequence)
-	c.s.cfg.Logger.Info().Str("target", c.s.cfg.TargetName).Stringer("event", m.Event).
-		Uint16("parameter1", m.Parameter1).Uint16("parameter2", m.Parameter2).Uint16("parameter3", m.Parameter3).
-		Msg("asynchronous message")
+	c.logAsyncLocked(&m)
 	switch m.Event {
 	case pdu.AsyncSCSI:
 		if sense, err := scsi.ParseSense(pdu.SenseData(data)); err == nil {
@@ -36,7 +36,10 @@ func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 		}
 	case pdu.AsyncLogoutRequest:
 		c.s.gate = false
-		c.wg.Go(func() { c.logoutAsAsked(time.Duration(m.Parameter3) * time.Second) })
+		if !c.leaving {
+			c.leaving = true
+			c.wg.Go(func() { c.logoutAsAsked(time.Duration(m.Parameter3) * time.Second) })
+		}
 	case pdu.AsyncDropConnection:
 		c.waitAtLeastLocked(m.Parameter2)
 		return errConnectionDropped
@@ -44,11 +47,30 @@ func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 		c.waitAtLeastLocked(m.Parameter2)
 		return errSessionDropped
 	case pdu.AsyncNegotiate:
-		c.wg.Go(func() { c.negotiateAsAsked(time.Duration(m.Parameter3) * time.Second) })
+		c.negotiations++
+		if c.negotiations == 1 {
+			c.wg.Go(func() { c.negotiateAsAsked(time.Duration(m.Parameter3) * time.Second) })
+		}
 	case pdu.AsyncTaskTerminated:
 		return c.tasksTerminatedLocked(m.LUN)
 	}
 	return nil
+}
+
+// asyncLogPause is between two lines about asynchronous messages: a target must not fill
+// the log.
+const asyncLogPause = time.Second
+
+func (c *conn) logAsyncLocked(m *pdu.AsyncMessage) {
+	level := zerolog.InfoLevel
+	if time.Since(c.asyncLogged) < asyncLogPause {
+		level = zerolog.TraceLevel
+	} else {
+		c.asyncLogged = time.Now()
+	}
+	c.s.cfg.Logger.WithLevel(level).Str("target", c.s.cfg.TargetName).Stringer("event", m.Event).
+		Uint16("parameter1", m.Parameter1).Uint16("parameter2", m.Parameter2).Uint16("parameter3", m.Parameter3).
+		Msg("asynchronous message")
 }
 
 // logoutAsAsked logs out within the given time. "The initiator MUST honor this
@@ -66,15 +88,31 @@ func (c *conn) logoutAsAsked(limit time.Duration) {
 // Request (that can be empty) on the same connection as early as possible, but
 // no later than Parameter3 seconds" (RFC 7143, 11.9.1).
 func (c *conn) negotiateAsAsked(limit time.Duration) {
+	for asked := 1; asked > 0; asked = c.negotiated(asked) {
+		if err := c.negotiateOnce(limit); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+// negotiated returns how often the target has asked for a negotiation since it was
+// asked for that many: one answers them all.
+func (c *conn) negotiated(asked int) int {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.negotiations -= asked
+	return c.negotiations
+}
+
+func (c *conn) negotiateOnce(limit time.Duration) error {
 	ctx, cancel := c.deadline(limit)
 	defer cancel()
 	keys, err := c.s.text(ctx, true, nil)
 	if err == nil {
 		err = c.renegotiate(keys)
 	}
-	if err != nil {
-		c.fail(err)
-	}
+	return err
 }
 
 // renegotiate takes over what may change in the full feature phase.

@@ -36,9 +36,13 @@ type conn struct {
 	replies   []nopReply
 	err       error // why the connection ended
 	time2wait time.Duration
-	loggedOut bool       // the target has answered a logout
-	given     int        // commands given up without the target's word, see lastRung
-	idle      *sync.Cond // signalled when the sending token is given back
+	loggedOut bool // the target has answered a logout
+	leaving   bool // the target has asked for a logout
+	// negotiations is how often the target has asked for one and got none yet.
+	negotiations int
+	asyncLogged  time.Time  // when an asynchronous message was last logged for all
+	given        int        // commands given up without the target's word, see lastRung
+	idle         *sync.Cond // signalled when the sending token is given back
 
 	flush chan struct{} // capacity 1: there is something to send
 	down  chan struct{} // closed when the connection has ended
