@@ -34,7 +34,7 @@ func serve(t *testing.T, handle Handler) (point string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.silence = 10 * time.Millisecond
+	server.silence, server.patience = 10*time.Millisecond, 200*time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, handle) }()
@@ -212,6 +212,57 @@ func TestHostileRequests(t *testing.T) {
 	if err := call(t, point, nil, &result, nil); err != nil || result != "fine" {
 		t.Errorf("afterwards: %q, %v", result, err)
 	}
+}
+
+// TestSlowClients: more of them than are served at once, silent or a byte at a time, keep
+// nobody else away for long.
+func TestSlowClients(t *testing.T) {
+	point := serve(t, func(context.Context, Request, Peer, func(any)) (any, error) { return "fine", nil })
+	use, _ := guard.ServedBy(t.Context(), point)
+	var conns []net.Conn
+	for n := range maxClients + 30 {
+		conn, err := net.Dial("unix", use.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if n%2 == 0 {
+			_, _ = conn.Write([]byte("{"))
+		}
+		conns = append(conns, conn)
+	}
+	var result string
+	if err := call(t, point, nil, &result, nil); err != nil || result != "fine" {
+		t.Errorf("beside them: %q, %v", result, err)
+	}
+	for _, conn := range conns {
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%d bytes, %v: want the end of the connection", n, err)
+		}
+	}
+}
+
+// FuzzRequest: whatever comes, a request is read or refused.
+func FuzzRequest(f *testing.F) {
+	for _, seed := range []string{`{"command":"status"}`, `{"command":"umount","options":{"timeout":1,"lazy":true}}`, `[]`, `{"command":7}`, "\xff", strings.Repeat("[", 10000)} {
+		f.Add([]byte(seed + "\n"))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		here, there := net.Pipe()
+		defer here.Close()
+		go func() {
+			_, _ = there.Write(text)
+			_ = there.Close()
+		}()
+		r, err := readRequest(here, time.Minute)
+		if err != nil {
+			return
+		}
+		for _, options := range []any{&SyncOptions{}, &UmountOptions{}, &SessionOptions{}, &RescanOptions{}} {
+			_ = r.Decode(options)
+		}
+	})
 }
 
 func TestPrivate(t *testing.T) {

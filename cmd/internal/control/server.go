@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 )
@@ -24,6 +25,7 @@ const (
 	requestTime = 5 * time.Second  // for the client to send it
 	writeTime   = 10 * time.Second // for the client to take a line
 	maxClients  = 64               // at once; more wait in the socket's backlog
+	acceptPause = time.Second      // while the process is out of descriptors
 )
 
 // Handler carries out a request. progress sends a value to the client at once; it
@@ -37,6 +39,7 @@ type Server struct {
 	listener *net.UnixListener
 	log      zerolog.Logger
 	silence  time.Duration // between signs of life
+	patience time.Duration // with a client that sends its request
 }
 
 // Listen opens the control socket at a path of Path. A file left there by a dead
@@ -52,7 +55,7 @@ func Listen(path string, log zerolog.Logger) (*Server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot protect the control socket: %w", err), listener.Close())
 	}
-	return &Server{listener: listener, log: log, silence: aliveTime}, nil
+	return &Server{listener: listener, log: log, silence: aliveTime, patience: requestTime}, nil
 }
 
 // Serve answers requests until ctx ends; then it takes no more, lets those that are
@@ -68,6 +71,11 @@ func (s *Server) Serve(ctx context.Context, handle Handler) error {
 		conn, err := s.listener.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
+		}
+		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ECONNABORTED) {
+			s.log.Warn().Err(err).Msg("control: a client waits")
+			time.Sleep(acceptPause)
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("control socket: %w", err)
@@ -91,7 +99,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, handle Handler) 
 		s.log.Warn().Err(err).Int("uid", from.UID).Int("pid", from.PID).Msg("control: a request of another user was refused")
 		return
 	}
-	r, err := readRequest(conn)
+	r, err := readRequest(conn, s.patience)
 	if err != nil {
 		s.log.Debug().Err(err).Int("pid", from.PID).Msg("control: no request came")
 		return
@@ -110,9 +118,9 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, handle Handler) 
 }
 
 // readRequest reads the one line that a client sends.
-func readRequest(conn net.Conn) (Request, error) {
+func readRequest(conn net.Conn, patience time.Duration) (Request, error) {
 	var r Request
-	if err := conn.SetReadDeadline(time.Now().Add(requestTime)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return r, err
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, maxRequest)).ReadBytes('\n')
