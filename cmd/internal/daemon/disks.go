@@ -15,7 +15,7 @@ import (
 
 // maxLUNs is how many LUNs a mount serves. Each takes memory, and all that a target can
 // report would take more than a mount may. A variable for the tests.
-var maxLUNs = 4096
+var maxLUNs = 2048
 
 // errTooMany is what a target with more LUNs gets.
 func errTooMany(iqn string) error {

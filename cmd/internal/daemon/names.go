@@ -5,6 +5,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/iscsifs/iscsifs/initiator"
 )
@@ -41,11 +42,11 @@ func pathName(portal, iqn string, info initiator.DiskInfo) string {
 }
 
 // cleanName makes a name of one path element out of a target's text, which is
-// hostile: slashes, control characters and what is not UTF-8 become '_', as with
-// udev.
+// hostile: slashes, what is not UTF-8, and what does not print (control characters, those
+// that turn the direction of text around or take no place) become '_'.
 func cleanName(s string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r == '/' || r < ' ' || r == 0x7f || r == '\ufffd' || 0x80 <= r && r < 0xa0 {
+		if r == '/' || r == '\ufffd' || !unicode.IsPrint(r) {
 			return '_'
 		}
 		return r

@@ -3,6 +3,8 @@ package daemon
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/iscsifs/iscsifs/initiator"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -29,6 +31,7 @@ func TestCleanName(t *testing.T) {
 		"../../etc/passwd":   ".._.._etc_passwd",
 		"a\x1b[31mred\nline": "a_[31mred_line",
 		"bad\xffutf8\u0085x": "bad_utf8_x",
+		"a\u202eb\u200bc":    "a_b_c",
 	} {
 		if got := cleanName(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
@@ -38,6 +41,20 @@ func TestCleanName(t *testing.T) {
 	if len(long) > maxName || !strings.HasPrefix(long, "scsi-ä") || strings.ContainsRune(long, '\ufffd') {
 		t.Errorf("a long name becomes %d bytes: %q", len(long), long)
 	}
+}
+
+// FuzzNames: whatever a target says, a name is one element of a path, and prints.
+func FuzzNames(f *testing.F) {
+	f.Add("1ACME    x/../\x1b", "nas.example.org:3260", "iqn.2001-04.com.example:a")
+	f.Add("\u202e\xff", "[fe80::1%25../eth0]:3260", "..")
+	f.Fuzz(func(t *testing.T, id, portal, iqn string) {
+		for _, name := range []string{idName(initiator.DiskInfo{UdevID: id}), pathName(portal, iqn, initiator.DiskInfo{})} {
+			if len(name) > maxName || !utf8.ValidString(name) || name == "." || name == ".." ||
+				strings.ContainsFunc(name, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) }) {
+				t.Errorf("the name %q", name)
+			}
+		}
+	})
 }
 
 func TestIDNameWithoutIdentity(t *testing.T) {

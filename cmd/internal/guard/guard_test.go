@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 )
@@ -163,4 +165,18 @@ func TestSquatter(t *testing.T) {
 		}
 		_ = squatter.Close()
 	}
+}
+
+// FuzzAnswered: what another user's process says of itself prints, whatever it is.
+func FuzzAnswered(f *testing.F) {
+	f.Add([]byte("{\"mountpoint\":\"/mnt\\u001b[2J\",\"path\":\"/mnt/lun0\"}\n"))
+	f.Add([]byte("\xff\n"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		use := answered(bytes.NewReader(line))
+		for _, text := range []string{use.Mountpoint, use.Path, use.Socket} {
+			if strings.ContainsFunc(text, func(r rune) bool { return r != '\ufffd' && !unicode.IsPrint(r) }) {
+				t.Errorf("%q", text)
+			}
+		}
+	})
 }
