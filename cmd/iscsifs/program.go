@@ -77,16 +77,7 @@ func (p *program) rootCommand() *cobra.Command {
 		Short: "LUNs of iSCSI targets as raw files, in user space",
 		Long: `iscsifs presents LUNs of iSCSI targets as raw files through FUSE: no kernel
 initiator, no root needed. A file is a disk: read and write it, convert it with
-qemu-img, or put a loop device on it and mount the file system inside.
-
-Exit codes:
-  0  done
-  1  failed otherwise; also a configured LUN that is missing or is no disk
-  2  wrong usage or configuration
-  3  refused: authentication or authorization, on either side
-  4  unreachable: no connection, no answer in time, not iSCSI, no such target
-  5  in use
-  6  dirty data could not be written`,
+qemu-img, or put a loop device on it and mount the file system inside.`,
 		Example: `  iscsifs discover nas.example.org
   iscsifs mount nas.toml /mnt/luns
   iscsifs umount /mnt/luns`,
@@ -102,6 +93,8 @@ Exit codes:
 	}
 	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.rescanCommand(), p.loginCommand(), p.statusCommand(),
 		p.discoverCommand(), p.checkCommand(), p.versionCommand())
+	p.completeArguments(root)
+	root.AddCommand(p.manualCommand())
 	endHelpWithExample(root)
 	return root
 }

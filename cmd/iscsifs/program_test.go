@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/config"
 )
@@ -126,18 +129,24 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// Every command explains itself, and its help ends with its example.
+// Every command explains itself and its flags, and its help ends with its example.
 func TestHelp(t *testing.T) {
-	p := &program{}
-	for _, c := range p.rootCommand().Commands() {
-		if c.Hidden {
-			continue
-		}
-		got := run(t, "iscsifs", c.Name(), "--help")
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
+		got := run(t, append(strings.Fields(c.CommandPath()), "--help")...)
 		if got.code != 0 || c.Short == "" || c.Example == "" || !strings.HasSuffix(got.stdout, "Example:\n"+c.Example+"\n") {
-			t.Errorf("%s: code %d, help:\n%s", c.Name(), got.code, got.stdout)
+			t.Errorf("%s: code %d, help:\n%s", c.CommandPath(), got.code, got.stdout)
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" || !strings.Contains(got.stdout, "--"+f.Name) {
+				t.Errorf("%s --%s is not explained", c.CommandPath(), f.Name)
+			}
+		})
+		for _, sub := range c.Commands() {
+			check(sub)
 		}
 	}
+	check((&program{}).rootCommand())
 	if got := run(t, "iscsifs"); got.code != 0 || !strings.Contains(got.stdout, "umount") {
 		t.Errorf("without arguments: code %d\n%s", got.code, got.stdout)
 	}

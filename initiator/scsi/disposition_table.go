@@ -18,6 +18,24 @@ func (r senseRow) matches(s Sense) bool {
 		(r.ascq == anyCode || r.ascq == int(s.ASCQ))
 }
 
+// SenseRule is one row of what [Classify] goes by, for manuals.
+type SenseRule struct {
+	Key         SenseKey
+	ASC, ASCQ   int // below 0: every code
+	Disposition Disposition
+	Name        string // as the standard has it
+}
+
+// SenseRules returns the rows in the order in which they are searched; the first that
+// matches counts.
+func SenseRules() []SenseRule {
+	rules := make([]SenseRule, len(senseTable))
+	for i, r := range senseTable {
+		rules[i] = SenseRule{r.key, r.asc, r.ascq, r.disposition, r.name}
+	}
+	return rules
+}
+
 // senseTable is searched from the top; the first row that matches counts. What
 // matches none is Fatal.
 var senseTable = []senseRow{

@@ -15,16 +15,33 @@ import (
 // Code is an exit status of the program.
 type Code int
 
-// The exit codes of every command.
+// The exit codes of every command; Meanings explains them.
 const (
-	Done        Code = 0 // everything asked for was done
-	Failed      Code = 1 // failed otherwise; also a configured LUN that is missing or is no disk
-	Usage       Code = 2 // wrong usage or configuration
-	Refused     Code = 3 // authentication or authorization, on either side
-	Unreachable Code = 4 // no connection, no answer in time, not iSCSI, no such target there, target out of service
-	InUse       Code = 5 // a LUN, a file or a mountpoint is in use
-	Dirty       Code = 6 // dirty data could not be written
+	Done        Code = 0
+	Failed      Code = 1
+	Usage       Code = 2
+	Refused     Code = 3
+	Unreachable Code = 4
+	InUse       Code = 5
+	Dirty       Code = 6
 )
+
+// Meaning is what a code tells who called the program.
+type Meaning struct {
+	Code Code
+	Text string
+}
+
+// Meanings explains the codes, in their order, for help and manual.
+var Meanings = []Meaning{
+	{Done, "done"},
+	{Failed, "failed otherwise; also a configured LUN that is missing or is no disk"},
+	{Usage, "wrong usage or configuration"},
+	{Refused, "refused: authentication or authorization, on either side"},
+	{Unreachable, "unreachable: no connection, no answer in time, not iSCSI, no such target there, target out of service"},
+	{InUse, "in use: a LUN, a file or a mountpoint"},
+	{Dirty, "dirty data could not be written"},
+}
 
 // The exit codes of mount(8)'s and umount(8)'s helpers.
 const (
