@@ -105,7 +105,8 @@ func (h *host) wantDocumentation(dir string) {
 }
 
 // inMachine runs its arguments in a copy of this machine that lasts as long as they
-// do: what they write to its disks goes to memory.
+// do: what they write goes to memory. Then it lists the files that they have changed,
+// without dpkg's own and the state that a purge removes.
 const inMachine = `
 dir=$1 && shift
 mkdir -p "$dir/machine" && mount -t tmpfs none "$dir/machine" && cd "$dir/machine"
@@ -113,8 +114,9 @@ mkdir changes work root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$PWD/changes,workdir=$PWD/work" root
 mkdir -p "root$dir" && mount --bind "$dir" "root$dir"
 for special in dev proc sys; do mount --rbind "/$special" "root/$special"; done
+mount -t tmpfs none root/run
 chroot root "$@"
-find changes ! -type d ! -path 'changes/var/lib/dpkg/*' ! -path 'changes/var/log/*' ! -path "changes$dir/*" -printf 'left behind: %P\n'
+find changes ! -type d ! -path 'changes/var/lib/dpkg/*' ! -path 'changes/var/log/*' ! -path changes/var/lib/iscsifs -printf 'left behind: %P\n'
 `
 
 // usePackage installs a package, mounts a LUN by what is in it, and purges it.
@@ -130,6 +132,7 @@ man -w 8 iscsifs && man -w 5 iscsifs.toml
 iscsifs version -v
 ls /var/lib/iscsifs
 dpkg --no-triggers --purge iscsifs >/dev/null
+[[ ! -e /var/lib/iscsifs ]]
 `
 
 // TestPackage builds the Debian package, installs it in a copy of this machine, mounts a
