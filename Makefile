@@ -55,7 +55,7 @@ install: $(if $(shell command -v go),build man) ## install everything below DEST
 	install -D -m 0644 $(DIST)/completions/fish $(SHARE)/fish/vendor_completions.d/iscsifs.fish
 	install -D -m 0644 -t $(SHARE)/doc/iscsifs config/example.toml $(DIST)/copyright cmd/iscsifs/docs/*.md
 	for unit in $(UNITS); do \
-		install -d $(UNITDIR) && sed 's|@SBIN@|$(PREFIX)/sbin|g' $$unit >$(UNITDIR)/$${unit##*/} || exit; \
+		install -d $(UNITDIR) && sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|g' $$unit >$(UNITDIR)/$${unit##*/} || exit; \
 	done
 	install -d $(DESTDIR)$(HELPERDIR) 2>/dev/null || true
 	for name in $(HELPERS); do \

@@ -45,6 +45,7 @@ func TestInstall(t *testing.T) {
 	h.wantManual(h.path("root/usr/local/sbin/iscsifs"), h.path("root/usr/local/share/man"))
 	h.wantDocumentation(h.path("root/usr/local/share/doc/iscsifs"))
 	h.sh(`bash -n "$1"`, h.path("root/usr/local/share/bash-completion/completions/iscsifs"))
+	h.wantUnits(h.path("root"), "/usr/local")
 
 	h.make("uninstall", "DESTDIR="+h.path("root"))
 	if left := h.sh(`find "$1" ! -type d`, h.path("root")); left != "" {
@@ -71,6 +72,24 @@ func (h *host) wantManual(program, pages string) {
 	}
 	if text := h.manual(pages + "/man5/iscsifs.toml.5"); !strings.Contains(text, "replacement_timeout\n") || !strings.Contains(text, "[[target]]") {
 		h.t.Errorf("iscsifs.toml(5):\n%s", text)
+	}
+}
+
+// wantUnits checks that systemd's units are below a root, and start the program that is
+// installed with them.
+func (h *host) wantUnits(root, prefix string) {
+	h.t.Helper()
+	units, _ := filepath.Glob("../cmd/iscsifs/units/*.service")
+	for _, unit := range units {
+		text, err := os.ReadFile(filepath.Join(root, prefix, "lib/systemd/system", filepath.Base(unit)))
+		if err != nil {
+			h.t.Error(err)
+		}
+		for _, path := range regexp.MustCompile(`/[\w/]*/iscsifs `).FindAllString(string(text), -1) {
+			if path != prefix+"/sbin/iscsifs " {
+				h.t.Errorf("%s starts %s", filepath.Base(unit), path)
+			}
+		}
 	}
 }
 
@@ -167,12 +186,13 @@ func TestPackage(t *testing.T) {
 // wantPackage checks what dpkg is told of a package and what is in it.
 func (h *host) wantPackage(file string) {
 	h.t.Helper()
-	if got := h.sh(`dpkg-deb --field "$1" Package Depends Recommends`, file); got != "Package: iscsifs\nRecommends: fuse3\n" {
+	if got := h.sh(`dpkg-deb --field "$1" Package Depends Recommends`, file); got != "Package: iscsifs\nRecommends: fuse3, attr\n" {
 		h.t.Errorf("the package says\n%s", got)
 	}
 	if got := h.sh(`dpkg-deb --ctrl-tarfile "$1" | tar -t | sort | tr '\n' ' '`, file); got != "./control ./md5sums ./postinst ./postrm " {
 		h.t.Errorf("dpkg gets %s", got)
 	}
+	h.wantUnits(h.path("dist/stage"), "/usr")
 	files := h.sh(`dpkg-deb --fsys-tarfile "$1" | tar -tv`, file)
 	for _, want := range []string{
 		"drwxr-xr-x root/root .* ./etc/iscsifs/\n", "-rwxr-xr-x root/root .* ./usr/sbin/iscsifs\n", "./usr/sbin/mount.iscsifs -> iscsifs\n",
