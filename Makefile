@@ -47,7 +47,7 @@ man: ## write the man pages, the completions and the licenses to dist
 	cmd/iscsifs/package/copyright >$(DIST)/copyright
 
 # sudo often finds no go: then what `make build man` has made is installed.
-install: $(if $(shell command -v go),build man) ## install everything below DESTDIR/PREFIX, and mount(8)'s helpers
+install: $(if $(shell command -v go 2>/dev/null),build man) ## install everything below DESTDIR/PREFIX, and mount(8)'s helpers
 	install -D -m 0755 $(BIN)/iscsifs $(SBIN)/iscsifs
 	for page in $(MANPAGES); do install -D -m 0644 $(DIST)/man/$$page $(SHARE)/man/man$${page##*.}/$$page || exit; done
 	install -D -m 0644 $(DIST)/completions/bash $(SHARE)/bash-completion/completions/iscsifs
