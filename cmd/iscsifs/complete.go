@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/plain"
+	"github.com/iscsifs/iscsifs/cmd/internal/status"
 )
 
 // completeTime bounds how long a shell that completes waits for a daemon.
@@ -74,15 +76,15 @@ func mountpoints(context.Context, []string) ([]string, cobra.ShellCompDirective)
 func (p *program) targetNames(ctx context.Context, args []string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(ctx, completeTime)
 	defer cancel()
-	report, err := p.status(ctx, args[0])
+	m, err := p.mountOn(ctx, args[0])
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	var now status.Mount
+	_ = control.Call(ctx, m.Point, m.UserID, control.Status, nil, &now, nil) // no answer, no choices
 	var names []string
-	for _, m := range report.Mounts {
-		for _, t := range m.Targets {
-			names = append(names, plain.Text(t.IQN))
-		}
+	for _, t := range now.Targets {
+		names = append(names, plain.Text(t.IQN))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
