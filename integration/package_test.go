@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -138,6 +139,16 @@ chroot root "$@"
 find changes ! -type d ! -path 'changes/var/lib/dpkg/*' ! -path 'changes/var/log/*' ! -path changes/var/lib/iscsifs -printf 'left behind: %P\n'
 `
 
+// needOverlay skips where the kernel has no overlay file system.
+func needOverlay(t *testing.T) {
+	t.Helper()
+	exec.Command("modprobe", "-q", "overlay").Run() // it may be built in
+	known, err := os.ReadFile("/proc/filesystems")
+	if err != nil || !strings.Contains(string(known), "\toverlay\n") {
+		skip(t, "needs the overlay file system")
+	}
+}
+
 // usePackage installs a package, mounts a LUN by what is in it, and purges it.
 const usePackage = `
 package=$1 configuration=$2 mountpoint=$3
@@ -159,6 +170,7 @@ dpkg --no-triggers --purge iscsifs >/dev/null
 func TestPackage(t *testing.T) {
 	needRoot(t)
 	needTools(t, "dpkg", "dpkg-deb", "man")
+	needOverlay(t)
 	h := newHost(t)
 	s := h.serve(nil, disk{size: smallDisk})
 	h.make("deb")
