@@ -86,6 +86,7 @@ rpm: ## build dist/iscsifs-VERSION.ARCH.rpm
 define package
 	rm -rf $(DIST)/stage
 	umask 022 && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(DIST))/stage PREFIX=/usr ZSHDIR=$(3)
+	rm -f $(DIST)/iscsifs[_-]*.$(1)
 	gzip -9n $(DIST)/stage/usr/share/man/*/*
 	DIST=$(DIST) ARCH=$(ARCH) PACKAGE_VERSION=$(PACKAGE_VERSION) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) \
 		GOARCH= GOOS= go run $(NFPM) package -f cmd/iscsifs/package/nfpm.yaml -p $(1) -t $(DIST)/$(2)

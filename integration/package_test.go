@@ -161,6 +161,8 @@ umount "$mountpoint"
 man -w 8 iscsifs && man -w 5 iscsifs.toml
 iscsifs version -v
 ls /var/lib/iscsifs
+wants=/etc/systemd/system/remote-fs.target.wants
+mkdir -p $wants && ln -s /usr/lib/systemd/system/iscsifs@.service $wants/iscsifs@nas.service # as systemctl enable does
 dpkg --no-triggers --purge iscsifs >/dev/null
 [[ ! -e /var/lib/iscsifs ]]
 `
