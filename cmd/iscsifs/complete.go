@@ -15,7 +15,7 @@ import (
 )
 
 // completeTime bounds how long a shell that completes waits for a daemon.
-const completeTime = time.Second
+const completeTime = 3 * time.Second
 
 // choices returns what may stand for a word of a command's usage, where the shell
 // cannot know. args are the arguments before it.
