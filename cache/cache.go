@@ -90,6 +90,13 @@ func frameCount(size int64) int {
 	return int(n) / chunkFrames * chunkFrames
 }
 
+// Used is how much of the memory holds data, in bytes.
+func (c *Cache) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(len(c.frames)-1-c.chunks.n) * frameSize
+}
+
 // Size is the memory for data in bytes.
 func (c *Cache) Size() int64 { return int64(len(c.frames)) * frameSize }
 

@@ -186,7 +186,7 @@ func TestResizeAfterClose(t *testing.T) {
 	if n := closed.UnsyncedBeyond(0); n != 0 {
 		t.Errorf("%d bytes of a closed Volume are not synchronized", n)
 	}
-	closed.dev.(*fakeDisk).resize(512)
+	closed.dev.(measured).Device.(*fakeDisk).resize(512)
 	if n, err := closed.AcceptShrink(t.Context()); n != 0 || err != nil || v.UnsyncedBeyond(0) != 4096 {
 		t.Errorf("dropped %d, %v, and %d of the other's 4096 bytes are left", n, err, v.UnsyncedBeyond(0))
 	}

@@ -55,7 +55,8 @@ type VolumeOptions struct {
 // concurrently.
 type Volume struct {
 	cache    *Cache
-	dev      Device
+	dev      Device // a measured
+	took     measures
 	log      zerolog.Logger
 	id       uint32 // index in Cache.volumes
 	identity uint64
@@ -101,7 +102,8 @@ func (c *Cache) Open(dev Device, opts VolumeOptions) (*Volume, error) {
 	if b := dev.BlockSize(); b < sectorSize || b > frameSize {
 		return nil, fmt.Errorf("cache a disk with blocks of %d bytes: only 512 to %d can be", b, frameSize)
 	}
-	v := &Volume{cache: c, dev: dev, log: opts.Logger, identity: opts.Identity, opts: opts}
+	v := &Volume{cache: c, log: opts.Logger, identity: opts.Identity, opts: opts}
+	v.dev = measured{dev, &v.took}
 	v.opts.setDefaults(c)
 	v.limit = int(v.opts.DirtyLimit >> frameBits)
 	v.modified.Store(time.Now().UnixNano())

@@ -21,6 +21,8 @@ type connected struct {
 	expStatSN uint32       // next StatSN expected
 	window    pdu.Sequence // of the last login response
 	portal    string       // "host:port" really in use, after redirects
+	asked     string       // "host:port" that was asked first, of the configuration or of a permanent redirect
+	requests  int          // Login Request PDUs of the login that succeeded
 	movedTo   string       // where a permanent redirect leads until restart; empty: nowhere
 }
 
@@ -43,6 +45,7 @@ func connect(ctx context.Context, cfg *Config, portal string) (*connected, error
 	if err != nil {
 		return nil, &Error{Op: a.op, Target: cfg.TargetName, Portal: a.to.String(), Err: a.explain(err)}
 	}
+	c.asked = portal
 	return c, nil
 }
 
@@ -113,6 +116,7 @@ func (a *attempt) negotiate(nc net.Conn) (*connected, error) {
 		expStatSN: l.wire.request.ExpStatSN,
 		window:    l.last.Sequence,
 		portal:    a.to.String(),
+		requests:  l.wire.sent,
 	}, nil
 }
 

@@ -63,13 +63,15 @@ type DiskStatus struct {
 	// when it did so last.
 	Space      SpaceState
 	SpaceSince time.Time
+	// InFlight counts the commands at the target, of all paths.
+	InFlight int
 }
 
 // Status tells how the disk does.
 func (d *Disk) Status() DiskStatus {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
-	st := DiskStatus{State: d.state, Since: d.since, Waiting: d.waiting.len}
+	st := DiskStatus{State: d.state, Since: d.since, Waiting: d.waiting.len, InFlight: max(len(d.depth)-d.waiting.len, 0)}
 	st.Space, st.SpaceSince = d.space.state()
 	if d.reason != nil {
 		st.Reason = d.reason

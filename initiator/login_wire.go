@@ -30,6 +30,7 @@ type loginWire struct {
 	counted bool // request.ExpStatSN is what the target told
 	pdus    int
 	text    int
+	sent    int // PDUs to the target
 }
 
 // loginStep is what one request asks for.
@@ -111,6 +112,7 @@ func (w *loginWire) send(req *pdu.LoginRequest, text []byte) error {
 	req.Marshal(&bhs)
 	bhs.SetDataSegmentLength(len(text))
 	padding := make([]byte, pdu.Padding(len(text)))
+	w.sent++
 	_, err := w.conn.Write(slices.Concat(bhs[:], text, padding))
 	return err
 }

@@ -33,6 +33,8 @@ type PathStatus struct {
 	// Access are the asymmetric access states of the units by this path, each
 	// once; none where no unit is reached.
 	Access []scsi.AccessState
+	// Session is the session of the path; nil before the first login.
+	Session *SessionStatus
 }
 
 // PathStatus tells how each path does, in the order of the configuration.
@@ -53,6 +55,7 @@ func (r *route) statusLocked() PathStatus {
 		return st
 	}
 	s := r.session.Status()
+	st.Session = &s
 	st.Portal, st.Tag = s.Portal, s.Params.TargetPortalGroupTag
 	st.LoggedIn, st.State, st.Since, st.NextAttempt = s.State == LoggedIn, s.State.String(), s.Since, s.NextAttempt
 	if !st.LoggedIn {
@@ -120,4 +123,7 @@ func (sum *SessionStatus) merge(s SessionStatus) {
 	sum.Reconnects += s.Reconnects
 	sum.Waiting += s.Waiting
 	sum.Stats.add(&s.Stats)
+	if s.LastContact.After(sum.LastContact) {
+		sum.LastContact = s.LastContact
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
@@ -77,6 +78,7 @@ type Session struct {
 	nextAttempt time.Time
 	movedTo     string // by a permanent redirect, instead of cfg.Portals
 	portal      string // of the last login
+	nexus       nexus  // of the last login
 	params      Params
 
 	window  window
@@ -160,12 +162,25 @@ func (s *Session) portals() []string {
 func (s *Session) attachLocked(c *connected) *conn {
 	s.conn = newConn(s, c)
 	s.window = newWindow(c.nextCmdSN, c.window)
-	s.params, s.portal = c.params, c.portal
+	s.params, s.portal, s.nexus = c.params, c.portal, nexusOf(c)
+	s.stats.Login += int64(c.requests)
+	s.stats.heard.Store(s.conn.began.UnixNano())
 	if c.movedTo != "" {
 		s.movedTo = c.movedTo
 	}
 	s.gate = true
 	return s.conn
+}
+
+// nexus is what names a login to people.
+type nexus struct {
+	tsih          uint16
+	asked         string // "host:port"
+	local, remote string // "ip:port"
+}
+
+func nexusOf(c *connected) nexus {
+	return nexus{tsih: c.tsih, asked: c.asked, local: c.conn.LocalAddr().String(), remote: c.conn.RemoteAddr().String()}
 }
 
 // changeLocked is the one place that changes the state.
@@ -262,6 +277,14 @@ type SessionStatus struct {
 	Waiting     int       // commands that wait to be sent
 	Params      Params
 	Stats       Stats
+
+	ISID        pdu.ISID
+	TSIH        uint16    // that the target gave the session at the last login
+	Persistent  string    // "host:port" that was asked first: Portal, unless the target has redirected the login
+	Local       string    // "ip:port" of this end of the last connection
+	Remote      string    // "ip:port" of the target's end
+	Interface   string    // of the configuration
+	LastContact time.Time // when the target was last heard of, to the second
 }
 
 // waitingLocked counts the commands that wait to be sent.
@@ -296,5 +319,12 @@ func (s *Session) Status() SessionStatus {
 		Waiting:     s.waitingLocked(),
 		Params:      s.params,
 		Stats:       s.stats.snapshot(),
+		ISID:        s.cfg.ISID,
+		TSIH:        s.nexus.tsih,
+		Persistent:  s.nexus.asked,
+		Local:       s.nexus.local,
+		Remote:      s.nexus.remote,
+		Interface:   s.cfg.Interface,
+		LastContact: time.Unix(0, s.stats.heard.Load()),
 	}
 }

@@ -9,6 +9,8 @@ type Stats struct {
 
 	// PDUs sent.
 	NOPOut, Commands, TaskMgmt, Text, DataOut, Logout int64
+	// Login counts those of the logins that succeeded.
+	Login int64
 	// PDUs received.
 	NOPIn, Responses, TaskMgmtResponses, TextResponses, DataIn, LogoutResponses, R2T, Async, Rejects int64
 
@@ -21,6 +23,7 @@ type Stats struct {
 type counters struct {
 	Stats
 	txOctets, rxOctets, digestErrors, timeouts atomic.Int64
+	heard                                      atomic.Int64 // when the target was last heard of, in ns since 1970, to the watchdog's interval
 }
 
 // snapshot returns all counts. Session.mu is held.
@@ -39,7 +42,7 @@ func (s *Stats) add(o *Stats) {
 	}{
 		{&s.TxOctets, o.TxOctets}, {&s.RxOctets, o.RxOctets},
 		{&s.NOPOut, o.NOPOut}, {&s.Commands, o.Commands}, {&s.TaskMgmt, o.TaskMgmt}, {&s.Text, o.Text},
-		{&s.DataOut, o.DataOut}, {&s.Logout, o.Logout},
+		{&s.DataOut, o.DataOut}, {&s.Logout, o.Logout}, {&s.Login, o.Login},
 		{&s.NOPIn, o.NOPIn}, {&s.Responses, o.Responses}, {&s.TaskMgmtResponses, o.TaskMgmtResponses},
 		{&s.TextResponses, o.TextResponses}, {&s.DataIn, o.DataIn}, {&s.LogoutResponses, o.LogoutResponses},
 		{&s.R2T, o.R2T}, {&s.Async, o.Async}, {&s.Rejects, o.Rejects},

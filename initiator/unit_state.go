@@ -43,7 +43,7 @@ func (u *Unit) askAll(ask func(*Disk) error) error {
 func (u *Unit) Status() DiskStatus {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	st := DiskStatus{Since: u.deadSince, Waiting: u.waiting}
+	st := DiskStatus{Since: u.deadSince, Waiting: u.waiting, InFlight: len(u.depth)}
 	st.Space, st.SpaceSince = u.space.state()
 	switch {
 	case u.isClosed():

@@ -48,6 +48,7 @@ func (w *watchdog) interval() time.Duration {
 func (w *watchdog) check(now time.Time) error {
 	if rx := w.c.s.stats.rxOctets.Load(); rx != w.rx {
 		w.rx, w.heard, w.pinged = rx, now, time.Time{}
+		w.c.s.stats.heard.Store(now.UnixNano())
 	}
 	if err := w.checkSilence(now); err != nil {
 		return err
