@@ -29,6 +29,8 @@ type Options struct {
 // Cache is the memory that the Volumes of all disks share. Its methods may be
 // called concurrently.
 type Cache struct {
+	size int64 // in bytes, never changed
+
 	// mu guards all that is below, all frames, and all of every Volume that is
 	// not said to be otherwise. It is the only lock of the package; it is held
 	// for microseconds and never while a Device works, memory of more than one
@@ -67,7 +69,7 @@ func New(opts Options) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{
-		memory: memory, fd: fd, data: memory[offset:],
+		size: int64(n) * frameSize, memory: memory, fd: fd, data: memory[offset:],
 		frames:      make([]frame, n),
 		index:       newIndex(n),
 		chunks:      newChunks(n),
@@ -94,11 +96,14 @@ func frameCount(size int64) int {
 func (c *Cache) Used() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.frames == nil { // closed
+		return 0
+	}
 	return int64(len(c.frames)-1-c.chunks.n) * frameSize
 }
 
 // Size is the memory for data in bytes.
-func (c *Cache) Size() int64 { return int64(len(c.frames)) * frameSize }
+func (c *Cache) Size() int64 { return c.size }
 
 // Close gives the memory back. All Volumes must have been closed, and all that
 // was read released.

@@ -127,5 +127,5 @@ type Log struct {
 
 // Metrics says where Prometheus metrics are served.
 type Metrics struct {
-	Listen string // host:port; "" = nowhere
+	Listen string // host:port, or :port on the loopback device; "" = nowhere
 }

@@ -233,7 +233,6 @@ listen = ":9799"
 		"7: target[1].chap.password: others than the owner can read this file",
 		"7: target[1].chap.password: the password has only 11 bytes",
 		"10: target[2].iqn: \"iqn.2001-04.com.example:Disk_2\" has upper-case letters",
-		"13: metrics.listen: has no effect",
 	}
 	expectLines(t, path, warnings, want)
 }

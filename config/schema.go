@@ -106,6 +106,6 @@ func logKeys() section[Log] {
 func metricsKeys() section[Metrics] {
 	return section[Metrics]{
 		field("listen", optional("an address to listen on", checkListen), `""`, func(m *Metrics) *string { return &m.Listen },
-			"Address at which /metrics is served, such as \"127.0.0.1:9799\"."),
+			"Address at which GET /metrics is served, such as \"127.0.0.1:9799\"; without a host, 127.0.0.1. Each mount needs a port of its own. Whoever reaches it can read the names of mountpoints and targets."),
 	}
 }

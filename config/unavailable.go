@@ -15,11 +15,9 @@ type missing struct {
 var unavailable = map[string]missing{
 	"target.login":   {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
 	"discovery":      {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
-	"metrics.listen": {given, false, "this version serves no metrics"},
 }
 
-func always(any) bool    { return true }
-func given(raw any) bool { return raw != "" }
+func always(any) bool { return true }
 
 func is(value any) func(any) bool { return func(raw any) bool { return raw == value } }
 

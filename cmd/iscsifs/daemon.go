@@ -67,6 +67,11 @@ func (p *program) serveMount(ctx context.Context, point string, opts daemon.Opti
 		return err
 	}
 	opts.Protect = reclaim.Protect
+	scrapes, err := listenForScrapes(ctx, opts.Config)
+	if err != nil {
+		return err
+	}
+	defer scrapes.Close()
 	opts.OnWait = func(line string) { to.Warn("iscsifs: mount " + opts.Mountpoint + ": " + line) }
 	d, err := daemon.Start(ctx, opts)
 	if err != nil {
@@ -79,6 +84,7 @@ func (p *program) serveMount(ctx context.Context, point string, opts daemon.Opti
 	served := make(chan error, 1)
 	helpers.Go(func() { served <- d.Serve(ctx) })
 	helpers.Go(func() { d.Signals(ctx, signals, level) })
+	helpers.Go(func() { scrapes.serve(ctx, d, opts.Logger) })
 	if err := announce(ctx, &helpers, d, opts, to); err != nil {
 		return errors.Join(err, d.Unmount(ctx, daemon.UnmountOptions{Force: true}), <-served)
 	}

@@ -141,8 +141,9 @@ func (w *statusWriter) lun(l status.LUN) {
 	if l.Reservation != "" {
 		w.line(3, "reservation: %s, key %s", w.paint.state(l.Reservation), l.ReservationKey)
 	}
-	if l.DirtyBytes+l.HeldBytes > 0 {
-		w.line(3, "dirty: %s, held: %s", humanize.IBytes(uint64(l.DirtyBytes)), humanize.IBytes(uint64(l.HeldBytes)))
+	if l.DirtyBytes+l.UnsyncedBytes > 0 {
+		w.line(3, "dirty: %s, of it held back: %s; not yet synchronized: %s", humanize.IBytes(uint64(l.DirtyBytes)),
+			humanize.IBytes(uint64(l.HeldBytes)), humanize.IBytes(uint64(l.UnsyncedBytes)))
 	}
 	if l.Waiting > 0 {
 		w.line(3, "commands that wait for the target: %d", l.Waiting)

@@ -131,3 +131,17 @@ func accessText(states []scsi.AccessState) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// sessionsOf are the sessions of a target that have logged in at least once.
+func sessionsOf(s session) (list []initiator.SessionStatus) {
+	several, ok := s.(interface{ PathStatus() []initiator.PathStatus })
+	if !ok {
+		return []initiator.SessionStatus{s.Status()}
+	}
+	for _, p := range several.PathStatus() {
+		if p.Session != nil {
+			list = append(list, *p.Session)
+		}
+	}
+	return list
+}

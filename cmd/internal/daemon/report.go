@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsifs/iscsifs/cache"
 	"github.com/iscsifs/iscsifs/cmd/internal/status"
 	"github.com/iscsifs/iscsifs/initiator"
 )
@@ -93,7 +94,7 @@ func addPortal(r *status.Target, s initiator.SessionStatus) {
 }
 
 func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
-	info := l.disk.Info()
+	info, now := l.disk.Info(), l.opened.Status()
 	r := status.LUN{
 		LUN:       l.number,
 		Path:      filepath.Join(d.opts.Mountpoint, l.path()),
@@ -106,8 +107,10 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 		ID:        info.UdevID,
 		ReadOnly:  l.disk.ReadOnly(),
 		Thin:      info.Capacity.LBPME,
-		Space:     l.opened.Status().Space.String(),
-		Waiting:   l.opened.Status().Waiting,
+		Space:     now.Space.String(),
+		State:     now.State.String(),
+		InFlight:  now.InFlight,
+		Waiting:   now.Waiting,
 		Warnings:  append(l.troubles(d.opts.Mountpoint), l.warnings()...),
 		Holders:   held[l.path()],
 	}
@@ -115,11 +118,19 @@ func (d *Daemon) reportLUN(l *lun, held map[string][]status.Holder) status.LUN {
 	d.reportReservation(&r, l)
 	if l.volume != nil {
 		s := l.volume.Stats()
-		r.DirtyBytes, r.HeldBytes, r.InFlight = s.DirtyBytes, s.HeldBytes, int(s.InFlight)
+		r.DirtyBytes, r.HeldBytes, r.UnsyncedBytes = s.DirtyBytes, keptBack(s), s.HeldBytes
 		r.CacheHits, r.CacheMisses = s.Hits, s.Misses
 		r.ReadBytes, r.WrittenBytes = s.ReadBytes, s.WrittenBytes
 	}
 	return r
+}
+
+// keptBack is how much is dirty and not written back until somebody says so, in bytes.
+func keptBack(s cache.Stats) int64 {
+	if s.Late || s.Shrunk {
+		return s.DirtyBytes
+	}
+	return 0
 }
 
 // warnings are what makes the LUN less safe than others.
@@ -163,6 +174,7 @@ func stats(s initiator.Stats) status.Stats {
 		TextPDUs:      uint64(s.Text),
 		DataOutPDUs:   uint64(s.DataOut),
 		LogoutPDUs:    uint64(s.Logout),
+		LoginPDUs:     uint64(s.Login),
 		NOPRxPDUs:     uint64(s.NOPIn),
 		SCSIRspPDUs:   uint64(s.Responses),
 		TMFRspPDUs:    uint64(s.TaskMgmtResponses),

@@ -8,11 +8,11 @@ type Stats struct {
 	NOPTxPDUs     uint64 `json:"noptx_pdus"` // NOP-Out
 	SCSICmdPDUs   uint64 `json:"scsicmd_pdus"`
 	TMFCmdPDUs    uint64 `json:"tmfcmd_pdus"`
-	LoginPDUs     uint64 `json:"login_pdus"`
+	LoginPDUs     uint64 `json:"login_pdus"` // of logins that succeeded
 	TextPDUs      uint64 `json:"text_pdus"`
 	DataOutPDUs   uint64 `json:"dataout_pdus"`
 	LogoutPDUs    uint64 `json:"logout_pdus"`
-	SNACKPDUs     uint64 `json:"snack_pdus"`
+	SNACKPDUs     uint64 `json:"snack_pdus"` // always 0: for ErrorRecoveryLevel 1 and above
 	NOPRxPDUs     uint64 `json:"noprx_pdus"` // NOP-In
 	SCSIRspPDUs   uint64 `json:"scsirsp_pdus"`
 	TMFRspPDUs    uint64 `json:"tmfrsp_pdus"`

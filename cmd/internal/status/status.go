@@ -68,15 +68,17 @@ type LUN struct {
 	Product        string   `json:"product"`
 	Revision       string   `json:"revision"`
 	Serial         string   `json:"serial"`
-	ID             string   `json:"id"` // as udev's scsi_id prints it; "" where the target gives none
+	ID             string   `json:"id"`    // as udev's scsi_id prints it; "" where the target gives none
+	State          string   `json:"state"` // of the logical unit: "ready", or why it is not
 	ReadOnly       bool     `json:"read_only"`
 	Thin           bool     `json:"thin"`
 	Space          string   `json:"space"`           // of a thin LUN: "soft threshold reached" or "exhausted"; "" while the target has not complained
 	Reservation    string   `json:"reservation"`     // "held" or "lost" with exclusive = true; else ""
 	ReservationKey string   `json:"reservation_key"` // this host's, 0x and 16 digits; "" likewise
 	DirtyBytes     int64    `json:"dirty_bytes"`     // written here, not yet on the target
-	HeldBytes      int64    `json:"held_bytes"`      // dirty and kept back until `iscsifs sync`
-	InFlight       int      `json:"in_flight"`       // commands
+	HeldBytes      int64    `json:"held_bytes"`      // of them, those that are kept back until somebody says so
+	UnsyncedBytes  int64    `json:"unsynced_bytes"`  // on the target, and maybe only in its volatile cache
+	InFlight       int      `json:"in_flight"`       // commands at the target
 	Waiting        int      `json:"waiting"`         // commands that wait for a session, or for the LUN
 	CacheHits      uint64   `json:"cache_hits"`
 	CacheMisses    uint64   `json:"cache_misses"`
