@@ -38,7 +38,7 @@ func golden(t *testing.T, name, got string) {
 // exampleReport has everything that status can show.
 func exampleReport() status.Report {
 	since := time.Date(2026, 11, 23, 20, 15, 0, 0, time.Local)
-	next := since.Add(time.Minute)
+	next, replacement := since.Add(time.Minute), 120.0
 	return status.Report{Version: "1.0", Mounts: []status.Mount{
 		{Mountpoint: "/mnt/luns", Config: "/etc/iscsifs/nas.toml", PID: 4711, State: "serving", Log: "syslog",
 			Protection: &status.Protection{Locked: "cache", OOMScoreAdj: -500, Gaps: []string{"no CAP_SYS_RESOURCE"}},
@@ -46,13 +46,18 @@ func exampleReport() status.Report {
 				{IQN: "iqn.2001-04.com.example:a", State: "logged in", Since: since, Reconnects: 2, Reason: "connection reset",
 					Portals:    []status.Portal{{Address: "192.0.2.7:3260", TPGT: 1, State: "logged in"}, {Address: "192.0.2.8:3260", TPGT: -1, State: "not in use"}},
 					Negotiated: map[string]string{"HeaderDigest": "CRC32C", "DataDigest": "None"},
-					Stats:      status.Stats{TxDataOctets: 1000, RxDataOctets: 2000},
+					Alias:      "the big one\x1b[31m", Interface: "eth0", CHAP: &status.CHAP{Username: "me", MutualUsername: "nas"},
+					Timeouts: status.Timeouts{Login: 15, NoopInterval: 5, Noop: 5, Command: 30, Flush: 120, Replacement: &replacement},
+					Sessions: []status.Session{{ISID: "80c0ffee0001", TSIH: 7, InitiatorName: "iqn.2026-11.org.example:host1", State: "logged in", Since: since,
+						Portal: "192.0.2.7:3260", TPGT: 1, PersistentPortal: "nas.example.org:3260", LocalAddress: "192.0.2.1:40000", RemoteAddress: "192.0.2.7:3260",
+						Device: "eth0", LastContact: next, Reconnects: 2, Negotiated: map[string]string{"HeaderDigest": "CRC32C", "DataDigest": "None"}}},
+					Stats: status.Stats{TxDataOctets: 1000, RxDataOctets: 2000},
 					LUNs: []status.LUN{
 						{LUN: 0, Path: "/mnt/luns/lun0", Size: 1 << 30, BlockSize: 512, Vendor: "ACME", Product: "Platter", Revision: "1.2", Serial: "S1",
-							ID: "3600140", Thin: true, Reservation: "held", ReservationKey: "0x00000000000ab1e5", DirtyBytes: 1 << 20, Waiting: 3, ReadBytes: 4096, WrittenBytes: 8192,
+							ID: "3600140", Thin: true, State: "ready", CacheHits: 3, CacheMisses: 1, UnsyncedBytes: 4096, HeldBytes: 1 << 20, Reservation: "held", ReservationKey: "0x00000000000ab1e5", DirtyBytes: 1 << 20, Waiting: 3, ReadBytes: 4096, WrittenBytes: 8192,
 							Holders: []status.Holder{{Kind: "process", Name: "bash", PID: 99, User: "alice", Command: "kill 99"},
 								{Kind: "loop device", Name: "/dev/loop0", Command: "losetup -d /dev/loop0"}}},
-						{LUN: 1, Path: "/mnt/luns/lun1", Size: 10 << 30, BlockSize: 4096, ReadOnly: true, Warnings: []string{"identity weak"}},
+						{LUN: 1, Path: "/mnt/luns/lun1", Size: 10 << 30, BlockSize: 4096, State: "away", ReadOnly: true, Vendor: "\u009b2J", Warnings: []string{"identity weak"}},
 					}},
 				{IQN: "iqn.2001-04.com.example:b", Directory: "b", State: "waiting", Since: since, Reason: "login of it: refused\x1b[2J", NextAttempt: &next,
 					Portals: []status.Portal{{Address: "192.0.2.9:3260", TPGT: -1, State: "not in use"}}},
@@ -64,11 +69,11 @@ func exampleReport() status.Report {
 func TestStatusText(t *testing.T) {
 	for name, verbose := range map[string]int{"status.txt": 0, "status-v.txt": 1, "status-vv.txt": 2} {
 		var out bytes.Buffer
-		writeStatus(&out, exampleReport(), verbose)
+		writeStatus(&out, exampleReport(), verbose, false)
 		golden(t, name, out.String())
 	}
 	var none bytes.Buffer
-	writeStatus(&none, status.Report{}, 0)
+	writeStatus(&none, status.Report{}, 0, false)
 	golden(t, "status-none.txt", none.String())
 }
 

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,40 +15,74 @@ import (
 	"github.com/iscsifs/iscsifs/cmd/internal/status"
 )
 
+// statusRequest is what the command line asks to see.
+type statusRequest struct {
+	point   string // "" = all mounts
+	verbose int
+	asJSON  bool
+	watch   time.Duration // between two looks; 0 = one is enough
+}
+
+// Times between two looks of --watch.
+const (
+	watchInterval    = 2 * time.Second
+	minWatchInterval = 100 * time.Millisecond
+)
+
 func (p *program) statusCommand() *cobra.Command {
-	var verbose int
-	var asJSON bool
+	var r statusRequest
 	cmd := &cobra.Command{
 		Use:   "status [MOUNTPOINT]",
 		Short: "Show mounts, targets and LUNs",
 		Long: `status shows all your mounts (root: those of all users), or one: for each target
-the portals and how the session does, for each LUN its file, size and holders.
-It asks no target, and names mounts whose daemon is dead or does not answer.`,
+the portals and how the session does, for each LUN its file, size and holders, and
+where the daemon logs to. It asks no target, and names mounts whose daemon is dead or
+does not answer.
+
+-v shows what iscsiadm -m session -P 3 does, and more: sessions, negotiated
+parameters, timeouts, CHAP names; -vv also the counters of iscsiadm -m session -s.
+
+--watch shows it again and again, until it is interrupted; with --json it prints one
+line each time.`,
 		Example: `  iscsifs status
+  iscsifs status -v --watch=1s /mnt/luns
   iscsifs status --json /mnt/luns | jq '.mounts[].targets[].state'`,
 		Args: between(0, 1, "[MOUNTPOINT]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := p.status(cmd.Context(), append(args, "")[0])
+			r.point = append(args, "")[0]
+			if cmd.Flags().Changed("watch") {
+				if r.watch < minWatchInterval {
+					return usageError("status: --watch=%s is below %s", r.watch, minWatchInterval)
+				}
+				return p.watchStatus(cmd.Context(), r)
+			}
+			report, err := p.status(cmd.Context(), r.point, control.Silence)
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
-			if asJSON {
-				out := json.NewEncoder(p.stdout)
-				out.SetIndent("", "  ")
-				return out.Encode(report)
-			}
-			writeStatus(p.stdout, report, verbose)
-			return nil
+			return r.write(p.stdout, report, colours(p.stdout))
 		},
 	}
-	cmd.Flags().CountVarP(&verbose, "verbose", "v", "show more: serial numbers and negotiated parameters; -vv: counters too")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print everything as JSON")
+	flags := cmd.Flags()
+	flags.CountVarP(&r.verbose, "verbose", "v", "show more: sessions, parameters, timeouts; -vv: counters too")
+	flags.BoolVar(&r.asJSON, "json", false, "print everything as JSON")
+	flags.DurationVar(&r.watch, "watch", 0, "show it again every `TIME`")
+	flags.Lookup("watch").NoOptDefVal = watchInterval.String()
 	return cmd
 }
 
+// write writes a report in the form that was asked for.
+func (r *statusRequest) write(out io.Writer, report status.Report, coloured bool) error {
+	if r.asJSON {
+		return writeJSON(out, report, r.watch > 0)
+	}
+	writeStatus(out, report, r.verbose, coloured)
+	return nil
+}
+
 // status asks the daemons of the mounts, all at once: one that hangs delays no
-// other, and none for longer than control.Silence.
-func (p *program) status(ctx context.Context, point string) (status.Report, error) {
+// other, and none for longer than patience.
+func (p *program) status(ctx context.Context, point string, patience time.Duration) (status.Report, error) {
 	report := status.Report{Version: version}
 	list, err := p.selectMounts(ctx, point)
 	if err != nil {
@@ -57,7 +92,7 @@ func (p *program) status(ctx context.Context, point string) (status.Report, erro
 	failures := make([]error, len(list))
 	var group sync.WaitGroup
 	for i, m := range list {
-		group.Go(func() { report.Mounts[i], failures[i] = statusOf(ctx, m) })
+		group.Go(func() { report.Mounts[i], failures[i] = statusOf(ctx, m, patience) })
 	}
 	group.Wait()
 	return report, errors.Join(failures...)
@@ -65,7 +100,9 @@ func (p *program) status(ctx context.Context, point string) (status.Report, erro
 
 // statusOf asks one daemon. What mountinfo knows is there without an answer, too; it
 // fails only for a mount of which this user may know no more.
-func statusOf(ctx context.Context, m mounts.Mount) (status.Mount, error) {
+func statusOf(ctx context.Context, m mounts.Mount, patience time.Duration) (status.Mount, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	defer cancel()
 	var answer status.Mount
 	err := control.Call(ctx, m.Point, m.UserID, control.Status, nil, &answer, nil)
 	if err == nil || errors.Is(err, control.ErrNotYours) {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -17,16 +18,18 @@ import (
 // timeForm is how status shows times to people.
 const timeForm = "2006-01-02 15:04:05"
 
-// statusWriter shows a report to people.
+// statusWriter shows a report to people. Much of it is what targets, paths and other
+// users' processes are called: all of it goes through line, which cleans it.
 type statusWriter struct {
 	out     io.Writer
 	verbose int
 	paint   painter
 }
 
-// writeStatus shows a report to people; verbose from 0 to 2 says how much of it.
-func writeStatus(out io.Writer, r status.Report, verbose int) {
-	w := &statusWriter{out, verbose, newPainter(out)}
+// writeStatus shows a report to people, with or without colours; verbose from 0 to 2
+// says how much of it.
+func writeStatus(out io.Writer, r status.Report, verbose int, coloured bool) {
+	w := &statusWriter{out, verbose, painter{coloured}}
 	if len(r.Mounts) == 0 {
 		w.line(0, "nothing is mounted")
 	}
@@ -35,8 +38,14 @@ func writeStatus(out io.Writer, r status.Report, verbose int) {
 	}
 }
 
-// line writes one line, indented.
+// line writes one line, indented. Strings among its arguments lose what does not print,
+// and several lines become one; those that are painted have lost it before.
 func (w *statusWriter) line(depth int, format string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = plain.Text(strings.ReplaceAll(s, "\n", "; "))
+		}
+	}
 	fmt.Fprintf(w.out, strings.Repeat("  ", depth)+format+"\n", args...)
 }
 
@@ -47,7 +56,7 @@ func (w *statusWriter) mount(m status.Mount) {
 	}
 	w.line(0, "%s  %s  (%s%s)", m.Mountpoint, w.paint.state(m.State), m.Config, by)
 	w.warnings(1, m.Warnings)
-	if w.verbose > 0 && m.Log != "" {
+	if m.Log != "" {
 		w.line(1, "log: %s", m.Log)
 	}
 	if w.verbose > 0 && m.Protection != nil {
@@ -77,12 +86,12 @@ func (w *statusWriter) warnings(depth int, list []string) {
 }
 
 func (w *statusWriter) target(t status.Target) {
-	w.line(1, "%s  %s since %s", t.IQN, w.paint.state(t.State), t.Since.Local().Format(timeForm))
+	w.line(1, "%s  %s since %s", t.IQN, w.paint.state(t.State), clock(t.Since))
 	if t.Reason != "" {
-		w.line(2, "%s: %s", reasonWord(t), plain.Text(t.Reason))
+		w.line(2, "%s: %s", reasonWord(t), t.Reason)
 	}
 	if t.NextAttempt != nil {
-		w.line(2, "next attempt: %s", t.NextAttempt.Local().Format(timeForm))
+		w.line(2, "next attempt: %s", clock(*t.NextAttempt))
 	}
 	if t.Reconnects > 0 {
 		w.line(2, "reconnects: %d", t.Reconnects)
@@ -91,8 +100,9 @@ func (w *statusWriter) target(t status.Target) {
 		w.portal(p)
 	}
 	if w.verbose > 0 {
-		for _, key := range slices.Sorted(maps.Keys(t.Negotiated)) {
-			w.line(3, "%s: %s", key, plain.Text(t.Negotiated[key]))
+		w.settings(t)
+		for _, s := range t.Sessions {
+			w.session(s)
 		}
 	}
 	if w.verbose > 1 {
@@ -112,17 +122,58 @@ func reasonWord(t status.Target) string {
 }
 
 func (w *statusWriter) portal(p status.Portal) {
-	group := ""
-	if p.TPGT >= 0 {
-		group = fmt.Sprintf(",%d", p.TPGT)
-	}
 	alua := ""
 	if p.ALUA != "" {
 		alua = "  " + p.ALUA
 	}
-	w.line(2, "portal %s%s  %s%s", p.Address, group, w.paint.state(p.State), alua)
+	w.line(2, "portal %s  %s%s", withGroup(p.Address, p.TPGT), w.paint.state(p.State), alua)
 	if p.Reason != "" {
-		w.line(3, "reason: %s", plain.Text(p.Reason))
+		w.line(3, "reason: %s", p.Reason)
+	}
+}
+
+// withGroup is a portal with its target portal group tag, as iscsiadm shows it.
+func withGroup(address string, tag int) string {
+	if tag < 0 {
+		return address
+	}
+	return fmt.Sprintf("%s,%d", address, tag)
+}
+
+// settings are what the configuration says of the target's sessions.
+func (w *statusWriter) settings(t status.Target) {
+	if t.Alias != "" {
+		w.line(2, "alias: %s", t.Alias)
+	}
+	w.line(2, "interface: %s", orDash(t.Interface))
+	switch {
+	case t.CHAP == nil:
+		w.line(2, "CHAP: none")
+	case t.CHAP.MutualUsername == "":
+		w.line(2, "CHAP: username %s, password ********; the target proves nothing", t.CHAP.Username)
+	default:
+		w.line(2, "CHAP: username %s, password ********; the target as %s, password ********", t.CHAP.Username, t.CHAP.MutualUsername)
+	}
+	o := t.Timeouts
+	w.line(2, "timeouts: login %s, ping every %s for %s, command %s, flush %s, replacement %s", seconds(&o.Login),
+		seconds(&o.NoopInterval), seconds(&o.Noop), seconds(&o.Command), seconds(&o.Flush), seconds(o.Replacement))
+}
+
+// seconds shows a duration; nil is none at all.
+func seconds(s *float64) string {
+	if s == nil {
+		return "never"
+	}
+	return time.Duration(*s * float64(time.Second)).String()
+}
+
+func (w *statusWriter) session(s status.Session) {
+	w.line(2, "session ISID %s, TSIH %d  %s since %s", s.ISID, s.TSIH, w.paint.state(s.State), clock(s.Since))
+	w.line(3, "portal: %s at %s, persistent: %s", withGroup(s.Portal, s.TPGT), s.RemoteAddress, s.PersistentPortal)
+	w.line(3, "initiator: %s at %s, device: %s", s.InitiatorName, s.LocalAddress, orDash(s.Device))
+	w.line(3, "last heard of: %s, reconnects: %d", clock(s.LastContact), s.Reconnects)
+	for _, key := range slices.Sorted(maps.Keys(s.Negotiated)) {
+		w.line(3, "%s: %s", key, s.Negotiated[key])
 	}
 }
 
@@ -131,19 +182,22 @@ func (w *statusWriter) lun(l status.LUN) {
 	if product := strings.TrimSpace(l.Vendor + " " + l.Product); product != "" {
 		about = append(about, product)
 	}
+	if l.Serial != "" {
+		about = append(about, "serial "+l.Serial)
+	}
 	if l.ReadOnly {
 		about = append(about, "read-only")
 	}
 	if l.Thin {
 		about = append(about, "thin")
 	}
-	w.line(2, "LUN %d  %s", l.LUN, strings.Join(about, "  "))
+	w.line(2, "LUN %d  %s  %s", l.LUN, w.paint.state(l.State), strings.Join(about, "  "))
 	if l.Reservation != "" {
 		w.line(3, "reservation: %s, key %s", w.paint.state(l.Reservation), l.ReservationKey)
 	}
-	if l.DirtyBytes+l.UnsyncedBytes > 0 {
-		w.line(3, "dirty: %s, of it held back: %s; not yet synchronized: %s", humanize.IBytes(uint64(l.DirtyBytes)),
-			humanize.IBytes(uint64(l.HeldBytes)), humanize.IBytes(uint64(l.UnsyncedBytes)))
+	w.line(3, "cache hits: %s  dirty: %s  in flight: %d", hitRate(l), humanize.IBytes(uint64(l.DirtyBytes)), l.InFlight)
+	if l.HeldBytes > 0 {
+		w.line(3, "held back: %s", humanize.IBytes(uint64(l.HeldBytes)))
 	}
 	if l.Waiting > 0 {
 		w.line(3, "commands that wait for the target: %d", l.Waiting)
@@ -153,19 +207,31 @@ func (w *statusWriter) lun(l status.LUN) {
 		w.holder(h)
 	}
 	if w.verbose > 0 {
-		w.line(3, "revision: %s  serial: %s  id: %s", orDash(l.Revision), orDash(l.Serial), orDash(l.ID))
-		w.line(3, "read: %s  written: %s  in flight: %d  cache hits: %d  misses: %d", humanize.IBytes(l.ReadBytes),
-			humanize.IBytes(l.WrittenBytes), l.InFlight, l.CacheHits, l.CacheMisses)
+		w.line(3, "revision: %s  id: %s", orDash(l.Revision), orDash(l.ID))
+		w.line(3, "read: %s  written: %s  not yet synchronized: %s  cache: %d hits, %d misses", humanize.IBytes(l.ReadBytes),
+			humanize.IBytes(l.WrittenBytes), humanize.IBytes(uint64(l.UnsyncedBytes)), l.CacheHits, l.CacheMisses)
 	}
 }
 
-// orDash is a text, or a dash for one that the target does not give.
+// hitRate is the share of what was read that was found in memory.
+func hitRate(l status.LUN) string {
+	all := l.CacheHits + l.CacheMisses
+	if all == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", 100*float64(l.CacheHits)/float64(all))
+}
+
+// orDash is a text, or a dash for one that there is not.
 func orDash(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return s
 }
+
+// clock is a time as people read it here.
+func clock(t time.Time) string { return t.Local().Format(timeForm) }
 
 func (w *statusWriter) holder(h status.Holder) {
 	who := h.Name
@@ -187,29 +253,31 @@ func (w *statusWriter) stats(s status.Stats) {
 	}
 }
 
+// painted is text that is fit for a terminal, with its colour.
+type painted string
+
 // painter colours words where someone looks.
 type painter struct{ on bool }
 
-func newPainter(out io.Writer) painter { return painter{colours(out)} }
-
-func (p painter) colour(code, s string) string {
+func (p painter) colour(code, s string) painted {
+	s = plain.Text(s)
 	if !p.on {
-		return s
+		return painted(s)
 	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
+	return painted("\x1b[" + code + "m" + s + "\x1b[0m")
 }
 
-func (p painter) yellow(s string) string { return p.colour("33", s) }
+func (p painter) yellow(s string) painted { return p.colour("33", s) }
 
 // state paints what is well green, what is not there red, and the rest yellow.
-func (p painter) state(s string) string {
+func (p painter) state(s string) painted {
 	switch s {
-	case "serving", "logged in", "up", "held":
+	case "serving", "logged in", "up", "held", "ready":
 		return p.colour("32", s)
-	case "dead", "unanswering", "closed", "lost":
+	case "dead", "unanswering", "closed", "lost", "refused":
 		return p.colour("31", s)
 	case "not in use":
-		return s
+		return painted(s)
 	}
 	return p.yellow(s)
 }

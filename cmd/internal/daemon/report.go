@@ -50,6 +50,9 @@ func (d *Daemon) reportTarget(t *target, held map[string][]status.Holder) status
 		Since:       t.since.Round(time.Second),
 		Reason:      reason(t.reason),
 		NextAttempt: orNil(t.nextAttempt),
+		Interface:   t.cfg.Interface,
+		CHAP:        chapNames(t.cfg.CHAP),
+		Timeouts:    timeouts(&t.cfg.Session),
 	}
 	s, luns := t.session, t.luns
 	t.mu.Unlock()
@@ -58,6 +61,7 @@ func (d *Daemon) reportTarget(t *target, held map[string][]status.Holder) status
 	}
 	if s != nil {
 		addSession(&r, s.Status())
+		r.Sessions = reportSessions(sessionsOf(s), t.paths[0].InitiatorName)
 		if !addPaths(&r, s) {
 			addPortal(&r, s.Status())
 		}
@@ -74,11 +78,17 @@ func addSession(r *status.Target, s initiator.SessionStatus) {
 	r.Reason = reason(s.Reason)
 	r.Reconnects = uint64(s.Reconnects)
 	r.NextAttempt = orNil(s.NextAttempt)
-	r.Negotiated = map[string]string{}
-	for _, kv := range s.Params.Keys() {
-		r.Negotiated[kv.Key] = kv.Value
-	}
+	r.Alias, r.LastContact = s.Params.TargetAlias, orNil(s.LastContact.Truncate(time.Second))
+	r.Negotiated = negotiated(&s.Params)
 	r.Stats = stats(s.Stats)
+}
+
+func negotiated(p *initiator.Params) map[string]string {
+	keys := map[string]string{}
+	for _, kv := range p.Keys() {
+		keys[kv.Key] = kv.Value
+	}
+	return keys
 }
 
 // addPortal says which portal the only session of a target uses.

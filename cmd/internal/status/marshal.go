@@ -29,11 +29,20 @@ func (p Protection) MarshalJSON() ([]byte, error) {
 // MarshalJSON writes the target.
 func (t Target) MarshalJSON() ([]byte, error) {
 	type plain Target
-	t.Portals, t.LUNs = listed(t.Portals), listed(t.LUNs)
+	t.Portals, t.Sessions, t.LUNs = listed(t.Portals), listed(t.Sessions), listed(t.LUNs)
 	if t.Negotiated == nil {
 		t.Negotiated = map[string]string{}
 	}
 	return json.Marshal(plain(t))
+}
+
+// MarshalJSON writes the session.
+func (s Session) MarshalJSON() ([]byte, error) {
+	type plain Session
+	if s.Negotiated == nil {
+		s.Negotiated = map[string]string{}
+	}
+	return json.Marshal(plain(s))
 }
 
 // MarshalJSON writes the logical unit.

@@ -43,9 +43,15 @@ type Target struct {
 	Reason      string            `json:"reason"` // why it is in State
 	Reconnects  uint64            `json:"reconnects"`
 	NextAttempt *time.Time        `json:"next_attempt"` // of a login; null while none is due
+	Alias       string            `json:"alias"`        // that the target gives itself
+	Interface   string            `json:"interface"`    // of the configuration; "" where the system chooses
+	CHAP        *CHAP             `json:"chap"`         // null without authentication
+	Timeouts    Timeouts          `json:"timeouts"`
 	Portals     []Portal          `json:"portals"`
-	Negotiated  map[string]string `json:"negotiated"` // text keys of RFC 7143, section 13, and their results
-	Stats       Stats             `json:"stats"`      // summed over the target's sessions
+	Sessions    []Session         `json:"sessions"`     // that have logged in at least once
+	LastContact *time.Time        `json:"last_contact"` // when the target was last heard of, to the second; null before the first login
+	Negotiated  map[string]string `json:"negotiated"`   // text keys of RFC 7143, section 13, and their results
+	Stats       Stats             `json:"stats"`        // summed over the target's sessions
 	LUNs        []LUN             `json:"luns"`
 }
 
@@ -56,6 +62,40 @@ type Portal struct {
 	State   string `json:"state"`
 	ALUA    string `json:"alua"`   // asymmetric access state, of all its LUNs; "" while not known
 	Reason  string `json:"reason"` // why the path is not logged in; "" where it is
+}
+
+// CHAP names who logs in; the secrets are nobody's business.
+type CHAP struct {
+	Username       string `json:"username"`
+	MutualUsername string `json:"mutual_username"` // "" where the target need not prove itself
+}
+
+// Timeouts are those of the configuration in effect, in seconds.
+type Timeouts struct {
+	Login        float64  `json:"login"`
+	NoopInterval float64  `json:"noop_interval"` // 0 = nobody asks
+	Noop         float64  `json:"noop"`
+	Command      float64  `json:"command"`
+	Flush        float64  `json:"flush"`
+	Replacement  *float64 `json:"replacement"` // null = never
+}
+
+// Session is one session with a target, as the last login left it.
+type Session struct {
+	ISID             string            `json:"isid"` // 12 hexadecimal digits
+	TSIH             uint16            `json:"tsih"` // that the target gave it
+	InitiatorName    string            `json:"initiator_name"`
+	State            string            `json:"state"`
+	Since            time.Time         `json:"since"`
+	Portal           string            `json:"portal"`            // host:port in use, or last used
+	TPGT             int               `json:"tpgt"`              // -1 while not known
+	PersistentPortal string            `json:"persistent_portal"` // host:port that was asked first, before a redirect
+	LocalAddress     string            `json:"local_address"`     // ip:port of this end of the connection
+	RemoteAddress    string            `json:"remote_address"`    // ip:port of the target's end
+	Device           string            `json:"device"`            // network device that has the local address; "" where none has it any more
+	LastContact      time.Time         `json:"last_contact"`
+	Reconnects       uint64            `json:"reconnects"`
+	Negotiated       map[string]string `json:"negotiated"`
 }
 
 // LUN is one logical unit and its file.
