@@ -23,6 +23,11 @@ type counters struct {
 	hits, misses, syncs     uint64
 }
 
+// dirtyBytes is Stats.DirtyBytes.
+func (v *Volume) dirtyBytes() int64 {
+	return int64(v.counts[dirty]+v.counts[inflight]+v.counts[redirtied]) << frameBits
+}
+
 // Stats returns the present numbers.
 func (v *Volume) Stats() Stats {
 	s := Stats{
@@ -35,7 +40,7 @@ func (v *Volume) Stats() Stats {
 	v.cache.mu.Lock()
 	defer v.cache.mu.Unlock()
 	s.Syncs, s.Hits, s.Misses = v.stats.syncs, v.stats.hits, v.stats.misses
-	s.DirtyBytes = int64(v.counts[dirty]+v.counts[inflight]+v.counts[redirtied]) << frameBits
+	s.DirtyBytes = v.dirtyBytes()
 	s.HeldBytes = int64(v.counts[written]) << frameBits
 	s.WriteBacks = int64(len(v.back.running))
 	s.Late, s.Shrunk = v.late, v.cap.shrunk

@@ -20,6 +20,9 @@ func (v *Volume) synchronize(ctx context.Context) error {
 	switch {
 	case err == nil:
 		v.cleaned(covered)
+		if !v.unsynced() {
+			v.back.mended(v)
+		}
 	case ctx.Err() == nil:
 		v.back.failed(v, err, c.now())
 	}

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"syscall"
 	"time"
 )
 
@@ -34,6 +36,7 @@ type writeback struct {
 	failures uint64                // commands that failed, or were given up
 	err      error                 // of the last of them
 	delay    time.Duration         // 0 = the last write-back succeeded
+	troubled bool                  // the log knows that write-backs fail
 	retryAt  int64
 	answered int64 // when the Device last answered, or began to have something to answer
 	ended    bool
@@ -174,14 +177,34 @@ func (b *writeback) finished(v *Volume, cmd *command, err error, now int64) {
 // failed notes that writing back or synchronizing failed, and that it is going to
 // be tried again.
 func (b *writeback) failed(v *Volume, err error, now int64) {
-	if b.delay == 0 {
-		v.log.Error().Err(err).Msg("cannot write back or synchronize; the data stays in memory and it is tried again")
+	if !b.troubled {
+		b.troubled = true
+		v.log.Error().Err(err).Msg(troubleText(err))
 	}
 	b.delay = min(max(2*b.delay, retryDelay), maxRetryDelay)
 	b.retryAt = now + int64(b.delay)
 	v.sync.fail(err)
-	if v.opts.HoldLate != nil && v.opts.HoldLate(err) {
+	if !v.late && v.opts.HoldLate != nil && v.opts.HoldLate(err) {
 		v.late = true
+		v.log.Warn().Int64("bytes", v.dirtyBytes()).
+			Msg("dirty data is held back: the disk was away for so long that another host may own it by now; `iscsifs sync` writes it")
+	}
+}
+
+// troubleText says what becomes of data that cannot be written, and what to do.
+func troubleText(err error) string {
+	var e interface{ Errno() syscall.Errno }
+	if errors.As(err, &e) && e.Errno() == syscall.ENOSPC {
+		return "the target has no room for what is written: enlarge its pool; the data stays in memory, and it is tried again"
+	}
+	return "cannot write back or synchronize: the data stays in memory, and it is tried again"
+}
+
+// mended notes that all that was to be durable is.
+func (b *writeback) mended(v *Volume) {
+	if b.troubled {
+		b.troubled = false
+		v.log.Info().Msg("what could not be written back or synchronized is on the target now")
 	}
 }
 

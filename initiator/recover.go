@@ -138,7 +138,7 @@ func (s *Session) expire() {
 	}
 	s.failing = s.errorLocked("session", fmt.Errorf("%w: %w", ErrSessionLost, s.reason))
 	if s.cfg.path == "" {
-		s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Dur("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
+		s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Stringer("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
 			Int("commands", s.waitingLocked()).Msg("the session did not come back in time: commands fail until it does")
 	}
 	for s.pending.head != nil {
@@ -171,6 +171,13 @@ func (s *Session) attemptFailed(err error, backoff time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reason = err
+	if refused := Refused(err); refused != s.refused {
+		s.refused = refused
+		if refused {
+			s.cfg.Logger.Warn().Str("target", s.cfg.TargetName).Err(err).
+				Msg("the target refuses the login, which is tried again: does it still allow this initiator, with this CHAP secret?")
+		}
+	}
 	// Jitter: many initiators lose a target at the same moment.
 	s.nextAttempt = time.Now().Add(backoff/2 + rand.N(backoff))
 	s.cfg.Logger.Debug().Str("target", s.cfg.TargetName).Err(err).Time("next", s.nextAttempt).Msg("login failed")
@@ -187,13 +194,15 @@ func (s *Session) reinstate(ctx context.Context) (*conn, error) {
 	defer s.mu.Unlock()
 	c := s.attachLocked(connected)
 	s.reconnects++
-	s.failing, s.nextAttempt = nil, time.Time{}
+	s.failing, s.refused, s.nextAttempt = nil, false, time.Time{}
+	away := time.Since(s.since).Round(time.Millisecond)
 	s.changeLocked(LoggedIn, nil)
 	for _, d := range s.disks {
 		d.proveLocked()
 	}
 	s.tellLocked(Event{Kind: LUNsChanged}) // what came or went meanwhile is not announced
-	s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Str("portal", c.portal).Int("commands", s.waitingLocked()).Msg("logged in again")
+	s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Str("portal", c.portal).Stringer("after", away).
+		Int("commands", s.waitingLocked()).Msg("logged in again")
 	c.start()
 	return c, nil
 }

@@ -74,7 +74,8 @@ type Session struct {
 	// fail with it until it does.
 	failing     error
 	reconnects  int
-	flaps       int // connections in a row that the target ended soon after the login
+	flaps       int  // connections in a row that the target ended soon after the login
+	refused     bool // the log knows that the target refuses the login
 	nextAttempt time.Time
 	movedTo     string // by a permanent redirect, instead of cfg.Portals
 	portal      string // of the last login

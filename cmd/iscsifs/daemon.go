@@ -35,7 +35,7 @@ func (p *program) runDaemon(ctx context.Context, r mountRequest, cfg *config.Con
 	if err != nil {
 		return err
 	}
-	defer log.close()
+	defer log.end()
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
 	}
@@ -43,7 +43,7 @@ func (p *program) runDaemon(ctx context.Context, r mountRequest, cfg *config.Con
 	if err != nil {
 		return err
 	}
-	opts.Logger, opts.LogPlace = log.Logger, log.place
+	opts.Logger, opts.LogPlace, opts.ReopenLog = log.Logger, log.place, log.reopen
 	if r.foreground {
 		opts.OnState = notifyState
 	}

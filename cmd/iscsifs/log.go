@@ -24,9 +24,11 @@ const logTime = "2006-01-02T15:04:05.000Z07:00"
 // daemonLog is where a daemon logs to.
 type daemonLog struct {
 	zerolog.Logger
-	place string // for people: "stderr", "syslog" or a path
-	level *daemon.LogLevel
-	close func() error
+	place  string // for people: "stderr", "syslog" or a path
+	level  *daemon.LogLevel
+	flood  *flood
+	reopen func() error
+	close  func() error
 }
 
 // openLog opens the log: the file that the configuration asks for, and in the
@@ -37,7 +39,7 @@ func (p *program) openLog(cfg *config.Log, foreground bool) (*daemonLog, error) 
 	if err != nil {
 		return nil, err
 	}
-	l := &daemonLog{level: daemon.NewLogLevel(level), close: func() error { return nil }}
+	l := &daemonLog{level: daemon.NewLogLevel(level), reopen: func() error { return nil }, close: func() error { return nil }}
 	var out io.Writer
 	switch {
 	case cfg.File != "" && foreground:
@@ -56,16 +58,18 @@ func (p *program) openLog(cfg *config.Log, foreground bool) (*daemonLog, error) 
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	zerolog.TimeFieldFormat = logTime
-	l.Logger = zerolog.New(out).With().Timestamp().Logger()
+	unbounded := zerolog.New(out).With().Timestamp().Logger()
+	l.flood = newFlood(unbounded)
+	l.Logger = unbounded.Hook(l.flood)
 	return l, nil
 }
 
 func (l *daemonLog) openFile(path string, format config.LogFormat) (io.Writer, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	f, err := openLogFile(path)
 	if err != nil {
 		return nil, err
 	}
-	l.place, l.close = path, f.Close
+	l.place, l.reopen, l.close = path, f.reopen, f.close
 	return formatted(f, format), nil
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	LogPlace string   // where the log goes, for status
 	Warnings []string // of the configuration and the start, for status
 	Logger   zerolog.Logger
+	// ReopenLog, which may be nil, opens the log's file anew.
+	ReopenLog func() error
 
 	// Protect, which may be nil, lets a mount that can be written work on while memory
 	// is short. It is given how the memory of the cache is locked.

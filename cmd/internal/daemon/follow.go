@@ -104,6 +104,7 @@ func (d *Daemon) tellChanges(ctx context.Context, l *lun) {
 	if now.space > was.space {
 		level = zerolog.WarnLevel
 	}
+	was.state, was.reason = now.state, now.reason // of which the initiator has told the log
 	for _, line := range l.lines(was, now) {
 		l.target.log.WithLevel(level).Msg(line)
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -12,19 +13,26 @@ import (
 var HandledSignals = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1}
 
 // LogLevel is the level of all logging of this process, which SIGUSR1 changes.
-type LogLevel struct{ configured zerolog.Level }
+type LogLevel struct{ configured atomic.Int32 }
 
 // NewLogLevel sets the level.
 func NewLogLevel(level zerolog.Level) *LogLevel {
+	l := &LogLevel{}
+	l.Configure(level)
+	return l
+}
+
+// Configure sets the level that the configuration asks for, at once.
+func (l *LogLevel) Configure(level zerolog.Level) {
+	l.configured.Store(int32(level))
 	zerolog.SetGlobalLevel(level)
-	return &LogLevel{level}
 }
 
 // toggle goes to debug and back to the configured level.
 func (l *LogLevel) toggle() zerolog.Level {
 	next := zerolog.DebugLevel
 	if zerolog.GlobalLevel() == zerolog.DebugLevel {
-		next = l.configured
+		next = zerolog.Level(l.configured.Load())
 	}
 	zerolog.SetGlobalLevel(next)
 	return next
@@ -46,6 +54,16 @@ func (d *Daemon) Signals(ctx context.Context, signals <-chan os.Signal, level *L
 	}
 }
 
+// reopenLog lets logrotate(8) take the log's file away.
+func (d *Daemon) reopenLog() {
+	if d.opts.ReopenLog == nil {
+		return
+	}
+	if err := d.opts.ReopenLog(); err != nil {
+		d.log.Error().Err(err).Msg("cannot open the log anew: it goes on where it was")
+	}
+}
+
 func (d *Daemon) signal(ctx context.Context, s os.Signal, level *LogLevel) {
 	switch s {
 	case unix.SIGTERM, unix.SIGINT:
@@ -55,6 +73,7 @@ func (d *Daemon) signal(ctx context.Context, s os.Signal, level *LogLevel) {
 		now := level.toggle()
 		d.log.WithLevel(zerolog.NoLevel).Stringer("level", now).Msg("log level changed by SIGUSR1")
 	case unix.SIGHUP:
+		d.reopenLog()
 		d.log.Warn().Msg("SIGHUP: this version cannot read its configuration again while it is mounted; unmount and mount for that")
 	}
 }

@@ -85,9 +85,18 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 	return d
 }
 
+// stateText is what the log says of a state when it begins.
+var stateText = map[State]string{
+	Serving:   "mounted: the files are there",
+	Leaving:   "asked to end: serves until the last holder has gone",
+	Stopping:  "unmounts, if nothing is in the way: flushes first",
+	Finishing: "unmounted: flushes what is left, and logs out",
+	Stopped:   "ended: nothing is mounted, and all sessions are logged out",
+}
+
 // tellState tells the log and who else wants to know.
 func (d *Daemon) tellState(s State) {
-	d.log.Info().Stringer("state", s).Str("mountpoint", d.opts.Mountpoint).Msg("the mount's state has changed")
+	d.log.Info().Stringer("state", s).Str("mountpoint", d.opts.Mountpoint).Msg(stateText[s])
 	if d.opts.OnState != nil {
 		d.opts.OnState(s)
 	}

@@ -127,7 +127,7 @@ func (t *target) attempt(ctx context.Context) (*connection, error) {
 // again after a refusal, which another attempt with the same password would
 // only repeat.
 func (t *target) connectWithin(ctx context.Context, limit time.Duration) (*connection, error) {
-	deadline := time.Now().Add(limit)
+	deadline, said := time.Now().Add(limit), ""
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		c, err := t.connect(ctx)
 		left := time.Until(deadline)
@@ -135,7 +135,11 @@ func (t *target) connectWithin(ctx context.Context, limit time.Duration) (*conne
 			return c, err
 		}
 		pause = min(pause, left) // the last attempt is at the end of the limit
-		t.log.Warn().Err(err).Stringer("again_in", pause).Msg("cannot log in yet")
+		level := zerolog.DebugLevel
+		if why := err.Error(); why != said {
+			said, level = why, zerolog.WarnLevel
+		}
+		t.log.WithLevel(level).Err(err).Stringer("again_in", pause).Msg("cannot log in yet: it is tried again")
 		if err := t.pause(ctx, pause); err != nil {
 			return nil, err
 		}
@@ -144,6 +148,9 @@ func (t *target) connectWithin(ctx context.Context, limit time.Duration) (*conne
 
 // keepTrying tries until use takes a connection or ctx ends.
 func (t *target) keepTrying(ctx context.Context, use func(*connection) error) {
+	t.mu.Lock()
+	said := reason(t.reason) // whoever mounts without the target has told
+	t.mu.Unlock()
 	for pause := firstPause; t.pause(ctx, pause) == nil; pause = min(2*pause, longPause) {
 		c, err := t.connect(ctx)
 		if err == nil {
@@ -153,7 +160,11 @@ func (t *target) keepTrying(ctx context.Context, use func(*connection) error) {
 			return
 		}
 		t.change(waiting, err)
-		t.log.Debug().Err(err).Msg("cannot log in yet")
+		level := zerolog.DebugLevel
+		if why := err.Error(); why != said {
+			said, level = why, zerolog.WarnLevel
+		}
+		t.log.WithLevel(level).Err(err).Msg("cannot log in yet: it is tried again")
 	}
 }
 

@@ -47,7 +47,7 @@ func (d *Daemon) openVolume(l *lun) (err error) {
 		FlushInterval: c.FlushInterval,
 		ReadAhead:     int(c.ReadAhead),
 		Identity:      identityOf(l),
-		Logger:        l.target.log,
+		Logger:        l.target.log.With().Uint64("lun", l.number).Str("file", l.path()).Logger(),
 	}
 	if !c.MaxAge.IsNever() {
 		opts.MaxAge = c.MaxAge.Duration()
