@@ -57,13 +57,17 @@ func (p *program) checkConnect(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	bar := p.newWaitBar("logging in")
+	defer bar.end()
+	out := bar.above(p.stdout)
 	var failures []error
-	for _, t := range cfg.Targets {
+	for i, t := range cfg.Targets {
+		bar.set(i, len(cfg.Targets), "logging in to "+t.IQN)
 		found, err := probe(ctx, daemon.ProbeConfig(opts, t))
 		if err == nil {
-			fmt.Fprintf(p.stdout, "%s: logged in, %s\n", t.IQN, count(len(found), "disk"))
+			fmt.Fprintf(out, "%s: logged in, %s\n", t.IQN, count(len(found), "disk"))
 			for _, l := range found {
-				fmt.Fprintf(p.stdout, "  %s\n", l)
+				fmt.Fprintf(out, "  %s\n", l)
 			}
 			err = listedThere(t, found)
 		}

@@ -19,6 +19,7 @@ import (
 type audience interface {
 	Out(line string)
 	Warn(line string)
+	Progress(value any)
 	Ready() error // returns an error if nobody wants the mount any more
 }
 
@@ -73,6 +74,7 @@ func (p *program) serveMount(ctx context.Context, point string, opts daemon.Opti
 	}
 	defer scrapes.Close()
 	opts.OnWait = func(line string) { to.Warn("iscsifs: mount " + opts.Mountpoint + ": " + line) }
+	opts.OnLogins = func(l daemon.Logins) { to.Progress(l) }
 	d, err := daemon.Start(ctx, opts)
 	if err != nil {
 		return err

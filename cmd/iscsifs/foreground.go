@@ -19,6 +19,9 @@ func (f foreground) Out(line string) { fmt.Fprintln(f.stdout, line) }
 // Warn prints a line on standard error.
 func (f foreground) Warn(line string) { fmt.Fprintln(f.stderr, line) }
 
+// Progress tells nobody: the log, which is on the same terminal, has more.
+func (foreground) Progress(any) {}
+
 // Ready tells systemd.
 func (foreground) Ready() error {
 	notify(sd.SdNotifyReady)

@@ -111,11 +111,11 @@ func TestLogFlood(t *testing.T) {
 func TestDebugLogIsWhole(t *testing.T) {
 	log, path := fileLog(t, "info")
 	log.Debug().Msg("unheard")
-	log.level.Configure(zerolog.DebugLevel)
+	log.level.Set(config.LogDebug)
 	for range 100 {
 		log.Warn().Msg("all of it")
 	}
-	log.level.Configure(zerolog.ErrorLevel)
+	log.level.Set(config.LogError)
 	log.Warn().Msg("unheard")
 	log.end()
 	text := read(t, path)

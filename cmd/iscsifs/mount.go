@@ -83,7 +83,11 @@ func (p *program) mount(ctx context.Context, r mountRequest) error {
 	if err != nil {
 		return err
 	}
-	return background.Start(ctx, background.Options{Args: args, Stdout: p.stdout, Stderr: p.stderr})
+	bar := p.newWaitBar("starting")
+	defer bar.end()
+	return background.Start(ctx, background.Options{
+		Args: args, Stdout: bar.above(p.stdout), Stderr: bar.above(p.stderr), OnProgress: bar.logins,
+	})
 }
 
 // load reads the configuration and changes it as the command line says.

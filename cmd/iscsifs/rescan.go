@@ -45,7 +45,10 @@ func (p *program) rescan(ctx context.Context, point string, o control.RescanOpti
 		return fmt.Errorf("rescan %s: %w", point, err)
 	}
 	var changes control.Changes
-	if err := control.Call(ctx, m.Point, m.UserID, control.Rescan, o, &changes, nil); err != nil {
+	bar := p.newWaitBar("asking the targets of " + m.Point)
+	err = control.Call(ctx, m.Point, m.UserID, control.Rescan, o, &changes, nil)
+	bar.end()
+	if err != nil {
 		return err
 	}
 	for _, line := range changes.Done {

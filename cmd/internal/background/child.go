@@ -79,6 +79,13 @@ func (r *Reporter) Out(line string) { r.send(message{Out: line}) }
 // Warn tells the user a line on the command's standard error.
 func (r *Reporter) Warn(line string) { r.send(message{Err: line}) }
 
+// Progress tells how far the start is; the value becomes JSON.
+func (r *Reporter) Progress(value any) {
+	if raw, err := json.Marshal(value); err == nil {
+		r.send(message{Progress: raw})
+	}
+}
+
 // Ready says that the daemon serves, and cuts the process off from the command: it
 // returns nil when the command has heard it, and ErrParentGone if it has not and
 // the daemon must end.

@@ -1,5 +1,7 @@
 package background
 
+import "encoding/json"
+
 // marker is set in the environment of a child, and only there.
 const marker = "_ISCSIFS_BACKGROUND"
 
@@ -17,9 +19,10 @@ const maxMessage = 1 << 20
 
 // message is one line of JSON from the child.
 type message struct {
-	Out     string `json:"out,omitempty"` // for the user, to stdout
-	Err     string `json:"err,omitempty"` // for the user, to stderr
-	Ready   bool   `json:"ready,omitempty"`
-	Failure string `json:"failure,omitempty"`
-	Code    int    `json:"code,omitempty"` // to exit with, for a failure
+	Out      string          `json:"out,omitempty"`      // for the user, to stdout
+	Err      string          `json:"err,omitempty"`      // for the user, to stderr
+	Progress json.RawMessage `json:"progress,omitempty"` // for who shows it while the user waits
+	Ready    bool            `json:"ready,omitempty"`
+	Failure  string          `json:"failure,omitempty"`
+	Code     int             `json:"code,omitempty"` // to exit with, for a failure
 }

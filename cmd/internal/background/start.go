@@ -2,6 +2,7 @@ package background
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,10 +22,12 @@ const DefaultStopTime = 30 * time.Second
 
 // Options say what to start.
 type Options struct {
-	Args     []string      // the arguments of the program, without its name; no secrets
-	Stdout   io.Writer     // gets the lines of Reporter.Out
-	Stderr   io.Writer     // gets the lines of Reporter.Warn
-	StopTime time.Duration // before an interrupted daemon is killed; 0 is DefaultStopTime
+	Args   []string  // the arguments of the program, without its name; no secrets
+	Stdout io.Writer // gets the lines of Reporter.Out
+	Stderr io.Writer // gets the lines of Reporter.Warn
+	// OnProgress, which may be nil, gets the values of Reporter.Progress.
+	OnProgress func(json.RawMessage)
+	StopTime   time.Duration // before an interrupted daemon is killed; 0 is DefaultStopTime
 }
 
 // Start runs this program again, in the background, relays its lines and returns
@@ -141,6 +144,9 @@ func (c *child) show(m message) {
 	}
 	if m.Err != "" {
 		fmt.Fprintln(c.Stderr, m.Err)
+	}
+	if m.Progress != nil && c.OnProgress != nil {
+		c.OnProgress(m.Progress)
 	}
 }
 

@@ -37,6 +37,8 @@ type Options struct {
 	OnState func(State)
 	// OnWait, which may be nil, is told whom the start waits for.
 	OnWait func(line string)
+	// OnLogins, which may be nil, is told how many targets the start has logged in to.
+	OnLogins func(Logins)
 }
 
 // Daemon is a mount and all that serves it.

@@ -3,36 +3,48 @@ package daemon
 import (
 	"context"
 	"os"
-	"sync/atomic"
+	"sync"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsifs/iscsifs/config"
 )
 
 // HandledSignals are those that [Daemon.Signals] knows.
 var HandledSignals = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1}
 
 // LogLevel is the level of all logging of this process, which SIGUSR1 changes.
-type LogLevel struct{ configured atomic.Int32 }
+type LogLevel struct {
+	mu         sync.Mutex
+	configured zerolog.Level
+}
 
 // NewLogLevel sets the level.
 func NewLogLevel(level zerolog.Level) *LogLevel {
-	l := &LogLevel{}
-	l.Configure(level)
-	return l
+	zerolog.SetGlobalLevel(level)
+	return &LogLevel{configured: level}
 }
 
-// Configure sets the level that the configuration asks for, at once.
-func (l *LogLevel) Configure(level zerolog.Level) {
-	l.configured.Store(int32(level))
-	zerolog.SetGlobalLevel(level)
+// Set changes the configured level, and the present one to it.
+func (l *LogLevel) Set(level config.LogLevel) {
+	parsed, err := zerolog.ParseLevel(string(level))
+	if err != nil {
+		return // the configuration has no others
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.configured = parsed
+	zerolog.SetGlobalLevel(parsed)
 }
 
 // toggle goes to debug and back to the configured level.
 func (l *LogLevel) toggle() zerolog.Level {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	next := zerolog.DebugLevel
 	if zerolog.GlobalLevel() == zerolog.DebugLevel {
-		next = zerolog.Level(l.configured.Load())
+		next = l.configured
 	}
 	zerolog.SetGlobalLevel(next)
 	return next

@@ -130,8 +130,12 @@ func (d *Daemon) connectAll(ctx context.Context) (missing []*target, err error) 
 		err error
 	}, len(d.targets))
 	var group sync.WaitGroup
+	logins := countLogins(d.targets, d.opts.OnLogins)
 	for i, t := range d.targets {
-		group.Go(func() { results[i].c, results[i].err = t.connectWithin(ctx, d.patience(t)) })
+		group.Go(func() {
+			defer logins.answered(t)
+			results[i].c, results[i].err = t.connectWithin(ctx, d.patience(t))
+		})
 	}
 	group.Wait()
 	var failures []error
