@@ -93,6 +93,9 @@ func TestWaitBar(t *testing.T) {
 		t.Errorf("at once: %q", shown)
 	}
 	shown := terminal.await(t, "2/5")
+	if waited := time.Since(b.began); waited < barDelay {
+		t.Errorf("shown after %s", waited)
+	}
 	if !strings.Contains(shown, "waiting for iqn.a\ufffd[2J and 2 more") {
 		t.Errorf("it does not say whom it waits for: %q", shown)
 	}
