@@ -13,8 +13,8 @@ type missing struct {
 
 // unavailable has the keys by their names in the schema.
 var unavailable = map[string]missing{
-	"target.login":   {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
-	"discovery":      {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
+	"target.login": {is("manual"), true, `is not available in this version: only "auto" is, with which the target is logged in to when the mount starts`},
+	"discovery":    {always, true, "is not available in this version: list each target as a [[target]]; `iscsifs discover --toml` writes them for you"},
 }
 
 func always(any) bool { return true }
