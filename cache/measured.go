@@ -9,11 +9,12 @@ import (
 // succeeded or not, and how much one write-back carried, in bytes.
 type Latencies struct {
 	Reads, Writes, Flushes Histogram
+	Zeroes, Discards       Histogram
 	WriteSizes             Histogram
 }
 
 // measures are what Latencies shows.
-type measures struct{ reads, writes, flushes, sizes histogram }
+type measures struct{ reads, writes, flushes, zeroes, discards, sizes histogram }
 
 // measured is a Device whose work is timed. An access that is found in memory does
 // not come here, and costs nothing.
@@ -48,6 +49,20 @@ func (m measured) Sync(ctx context.Context) error {
 	return err
 }
 
+func (m measured) Zero(ctx context.Context, off, n int64) error {
+	began := time.Now()
+	err := m.Device.Zero(ctx, off, n)
+	m.zeroes.add(latencyBounds, int64(time.Since(began)))
+	return err
+}
+
+func (m measured) Deallocate(ctx context.Context, off, n int64) error {
+	began := time.Now()
+	err := m.Device.Deallocate(ctx, off, n)
+	m.discards.add(latencyBounds, int64(time.Since(began)))
+	return err
+}
+
 // Latencies returns how the Device has done since the Volume was made.
 func (v *Volume) Latencies() Latencies {
 	m := &v.took
@@ -55,6 +70,8 @@ func (v *Volume) Latencies() Latencies {
 		Reads:      m.reads.snapshot(latencyBounds),
 		Writes:     m.writes.snapshot(latencyBounds),
 		Flushes:    m.flushes.snapshot(latencyBounds),
+		Zeroes:     m.zeroes.snapshot(latencyBounds),
+		Discards:   m.discards.snapshot(latencyBounds),
 		WriteSizes: m.sizes.snapshot(sizeBounds),
 	}
 }

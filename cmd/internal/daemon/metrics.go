@@ -55,6 +55,7 @@ func (l *lun) metrics() metrics.LUN {
 		Dirty: s.DirtyBytes, Held: keptBack(s), Unsynced: s.HeldBytes,
 		InFlight: now.InFlight, Waiting: now.Waiting,
 		Read: inSeconds(took.Reads), Write: inSeconds(took.Writes), Flush: inSeconds(took.Flushes),
+		Zero: inSeconds(took.Zeroes), Discard: inSeconds(took.Discards),
 		WriteBacks: histogram(took.WriteSizes, 1),
 	}
 }

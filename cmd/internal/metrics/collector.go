@@ -68,7 +68,7 @@ func collectLUN(to chan<- prometheus.Metric, l *LUN, labels ...string) {
 	for _, o := range []struct {
 		name string
 		took *Histogram
-	}{{"read", &l.Read}, {"write", &l.Write}, {"flush", &l.Flush}} {
+	}{{"read", &l.Read}, {"write", &l.Write}, {"flush", &l.Flush}, {"zero", &l.Zero}, {"discard", &l.Discard}} {
 		sendHistogram(to, durationDesc, o.took, with(labels, o.name)...)
 	}
 	sendHistogram(to, writeBackDesc, &l.WriteBacks, labels...)

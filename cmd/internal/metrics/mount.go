@@ -36,6 +36,7 @@ type LUN struct {
 	Dirty, Held, Unsynced   int64
 	InFlight, Waiting       int       // commands
 	Read, Write, Flush      Histogram // s
+	Zero, Discard           Histogram // s
 	WriteBacks              Histogram
 }
 

@@ -66,7 +66,7 @@ func TestNoNullLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if nulls := strings.Count(string(raw), "null"); nulls != 1 { // next_attempt
+	if nulls := strings.Count(string(raw), "null"); nulls != 4 { // next_attempt, chap, timeouts.replacement, last_contact
 		t.Errorf("%d nulls in %s", nulls, raw)
 	}
 }
@@ -74,7 +74,7 @@ func TestNoNullLists(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	next := time.Date(2026, 11, 1, 2, 3, 4, 0, time.UTC)
 	want := Mount{Mountpoint: "/m", PID: 7, Warnings: []string{"w"}, Targets: []Target{{
-		IQN: "iqn.x", Since: next, NextAttempt: &next, Portals: []Portal{{TPGT: -1}}, Negotiated: map[string]string{"HeaderDigest": "None"},
+		IQN: "iqn.x", Since: next, NextAttempt: &next, Portals: []Portal{{TPGT: -1}}, Sessions: []Session{{ISID: "80c0ffee0001", TSIH: 7, Since: next, LastContact: next, Negotiated: map[string]string{}}}, Negotiated: map[string]string{"HeaderDigest": "None"},
 		Stats: Stats{RejectPDUs: 1}, LUNs: []LUN{{LUN: 1, Size: 1 << 40, Warnings: []string{}, Holders: []Holder{{Kind: "process", PID: 1}}}},
 	}}}
 	raw, err := json.Marshal(want)
