@@ -77,9 +77,14 @@ func TestMetrics(t *testing.T) {
 	h.sh(`head -c 65536 "$1" >/dev/null; head -c 8192 /dev/zero | dd of="$1" conv=notrunc,fsync bs=4k status=none`, m.lun(0))
 	now := scrape(t, address)
 	for name, least := range map[string]float64{"iscsifs_lun_read_bytes_total": 65536, "iscsifs_lun_written_bytes_total": 8192, "iscsifs_lun_cache_misses_total": 1,
-		"iscsifs_session_receive_bytes_total": 65536, "iscsifs_lun_write_back_size_bytes": 1, "iscsifs_lun_operation_duration_seconds": 1} {
+		"iscsifs_session_receive_bytes_total": 65536, "iscsifs_lun_write_back_size_bytes": 1} {
 		if got := number(now, name); got < least {
 			t.Errorf("%s is %v, want at least %v", name, got, least)
+		}
+	}
+	for _, operation := range []string{"read", "write", "flush"} {
+		if n := number(now, "iscsifs_lun_operation_duration_seconds", "operation", operation); n < 1 {
+			t.Errorf("%v times were taken of the operation %s", n, operation)
 		}
 	}
 	for name, want := range map[string]float64{"iscsifs_lun_size_bytes": smallDisk, "iscsifs_lun_ready": 1, "iscsifs_session_paths_logged_in": 1,
