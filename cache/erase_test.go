@@ -49,20 +49,21 @@ func must(t *testing.T, err error) {
 // TestEraseUnaligned: exactly the range reads as zeroes, and is zeroes on the disk after
 // a Sync; whole logical blocks go by commands of the Device, the edges as data.
 func TestEraseUnaligned(t *testing.T) {
+	const size = 400 << 10
 	for name, erase := range erasers {
 		for _, blockSize := range []int{512, 4096} {
-			for _, r := range [][2]int{{1000, 3<<20 + 17}, {4096, 8192}, {100, 300}, {511, 514}, {4000, 200}, {0, 1}, {8192, 0}} {
+			for _, r := range [][2]int{{1000, 300<<10 + 17}, {4096, 8192}, {100, 300}, {511, 514}, {4000, 200}, {0, 1}, {8192, 0}} {
 				for mode := range None + 1 {
 					from, n := r[0], r[1]
-					disk := newFakeDisk(t, blockSize, 4<<20/blockSize)
+					disk := newFakeDisk(t, blockSize, size/blockSize)
 					v := open(t, disk, VolumeOptions{Mode: mode})
-					mustWriteAt(t, v, 0, 4<<20, 0xff)
+					mustWriteAt(t, v, 0, size, 0xff)
 					must(t, erase(v, t.Context(), int64(from), int64(n)))
 					wantAt(t, v, 0, from, 0xff)
 					wantAt(t, v, int64(from), n, 0)
-					wantAt(t, v, int64(from+n), 4<<20-from-n, 0xff)
+					wantAt(t, v, int64(from+n), size-from-n, 0xff)
 					mustSync(t, v)
-					want := bytes.Repeat([]byte{0xff}, 4<<20)
+					want := bytes.Repeat([]byte{0xff}, size)
 					clear(want[from : from+n])
 					if !bytes.Equal(disk.snapshot(), want) {
 						t.Errorf("%s of %d bytes at %d, block size %d, mode %d: wrong on the disk", name, n, from, blockSize, mode)

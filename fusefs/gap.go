@@ -2,7 +2,6 @@ package fusefs
 
 import (
 	"context"
-	"errors"
 	"syscall"
 )
 
@@ -75,7 +74,7 @@ func makeZero(ctx context.Context, lun LUN, off, end int64) error {
 		return err
 	}
 	err := lun.Punch(ctx, off, n)
-	if errors.Is(err, errors.ErrUnsupported) {
+	if toErrno(err) == syscall.EOPNOTSUPP {
 		err = lun.Zero(ctx, off, n)
 	}
 	return err

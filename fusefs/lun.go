@@ -35,7 +35,7 @@ type LUN interface {
 	WriteAt(ctx context.Context, p []byte, off int64) (int, error)
 	// Zero makes a range that lies within the LUN read as zeroes.
 	Zero(ctx context.Context, off, n int64) error
-	// Punch is Zero, and frees the range where it lies; [errors.ErrUnsupported] where
+	// Punch is Zero, and frees the range where it lies; EOPNOTSUPP where
 	// the LUN cannot, and then nothing was done.
 	Punch(ctx context.Context, off, n int64) error
 	// Allocation tells what the n bytes from off on are, n being at least 1: a hole,

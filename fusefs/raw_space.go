@@ -1,7 +1,6 @@
 package fusefs
 
 import (
-	"errors"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -44,7 +43,7 @@ func (f *raw) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fuse.Statu
 	status = f.do(h, cancel, &in.InHeader, op, func(r *request) error {
 		off := int64(in.Offset)
 		err := erase(r, off, end-off)
-		if unsupported = errors.Is(err, errors.ErrUnsupported); unsupported {
+		if unsupported = toErrno(err) == syscall.EOPNOTSUPP; unsupported {
 			return nil // an answer, and no failure
 		}
 		if err == nil && h.gap != nil {
