@@ -31,3 +31,9 @@ func (i image) root() string   { return filepath.Join(string(i), "root.ext4") }
 func (i image) early() ([]string, error) {
 	return filepath.Glob(filepath.Join(string(i), "early", "*.ko"))
 }
+
+// HaveImage tells why no machine can be booted here.
+func HaveImage() error {
+	_, err := findImage()
+	return err
+}

@@ -1,0 +1,161 @@
+package vm_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iscsifs/iscsifs/integration/vm"
+	"github.com/iscsifs/iscsifs/integration/vm/shell"
+)
+
+const (
+	bootLimit    = 3 * time.Minute // a busy host boots slowly
+	commandLimit = 90 * time.Second
+)
+
+// need skips where no machine can run, as a failure if every test must run.
+func need(t *testing.T) {
+	t.Helper()
+	lacking := ""
+	for _, name := range []string{"qemu-system-x86_64", "tgtd", "tgtadm"} {
+		if _, err := exec.LookPath(name); err != nil {
+			lacking = name + " (integration/install-deps installs it)"
+		}
+	}
+	if os.Geteuid() != 0 {
+		lacking = "root, for tgtd"
+	}
+	if err := vm.HaveImage(); err != nil {
+		lacking = err.Error()
+	}
+	switch {
+	case lacking == "":
+	case os.Getenv("ISCSIFS_MUST_RUN") == "all":
+		t.Fatalf("must run (ISCSIFS_MUST_RUN), but needs %s", lacking)
+	default:
+		t.Skipf("needs %s", lacking)
+	}
+}
+
+// guest is a machine that a test has booted.
+type guest struct {
+	t *testing.T
+	*vm.Machine
+}
+
+// boot starts a machine, says how long that took, and ends it with the test,
+// whose failure shows the console.
+func boot(t *testing.T, init string, files ...vm.File) *guest {
+	t.Helper()
+	built, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, vm.File{Path: "/usr/local/sbin/iscsifs", From: built.iscsifs, Mode: 0o755})
+	ctx, cancel := context.WithTimeout(context.Background(), bootLimit)
+	defer cancel()
+	begun := time.Now()
+	m, err := vm.Boot(ctx, vm.Config{Dir: t.TempDir(), Guest: built.guest, Files: files, Init: init})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("booted in %.1f s", time.Since(begun).Seconds())
+	t.Cleanup(func() {
+		m.Close()
+		if t.Failed() {
+			t.Logf("the console:\n%s", m.Console())
+		}
+	})
+	return &guest{t, m}
+}
+
+// run executes a script to its end, whatever its exit code.
+func (g *guest) run(script string) shell.Result {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit+10*time.Second)
+	defer cancel()
+	r, err := g.Run(ctx, shell.Command{Args: []string{"bash", "-euo", "pipefail", "-c", script}, Limit: commandLimit})
+	if err != nil {
+		g.t.Fatalf("%s: %v", script, err)
+	}
+	return r
+}
+
+// sh executes a script that must succeed and returns its output.
+func (g *guest) sh(script string) string {
+	g.t.Helper()
+	r := g.run(script)
+	if r.Code != 0 {
+		g.t.Fatalf("%s\nexit code %d\n%s%s", script, r.Code, r.Stdout, r.Stderr)
+	}
+	return r.Stdout
+}
+
+// off turns a machine off that has no systemd; nothing on it may be lost by that.
+func (g *guest) off() {
+	g.t.Helper()
+	g.sh(`sync; (sleep 0.2; poweroff -ff) >/dev/null 2>&1 &`)
+	if err := g.Await(30 * time.Second); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// wantNoErrors checks what the machine's kernel says of its devices and file
+// systems.
+func (g *guest) wantNoErrors() {
+	g.t.Helper()
+	for line := range strings.Lines(g.sh("dmesg")) {
+		for _, bad := range []string{"I/O error", "EXT4-fs error", "EXT4-fs warning", "JBD2: ", "blocked for more than", "BUG:", "Oops"} {
+			if strings.Contains(line, bad) {
+				g.t.Errorf("the kernel says: %s", line)
+			}
+		}
+	}
+}
+
+// until polls a script until it succeeds.
+func (g *guest) until(limit time.Duration, script string) {
+	g.t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+		r := g.run(script)
+		if r.Code == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("not within %v: %s\n%s%s", limit, script, r.Stdout, r.Stderr)
+		}
+	}
+}
+
+// start runs a script in the background; its end arrives on the channel.
+func (g *guest) start(script string) <-chan shell.Result {
+	ended := make(chan shell.Result, 1)
+	go func() {
+		r, err := g.Run(context.Background(), shell.Command{Args: []string{"bash", "-euo", "pipefail", "-c", script}})
+		if err != nil {
+			r = shell.Result{Code: -1, Stderr: err.Error()}
+		}
+		ended <- r
+	}()
+	return ended
+}
+
+// reconnects is how often the mount has logged in again.
+func (g *guest) reconnects() int {
+	g.t.Helper()
+	var s struct {
+		Mounts []struct{ Targets []struct{ Reconnects int } }
+	}
+	if err := json.Unmarshal([]byte(g.sh("iscsifs status --json /mnt/luns")), &s); err != nil {
+		g.t.Fatal(err)
+	}
+	if len(s.Mounts) != 1 || len(s.Mounts[0].Targets) != 1 {
+		g.t.Fatalf("status shows %+v", s)
+	}
+	return s.Mounts[0].Targets[0].Reconnects
+}
