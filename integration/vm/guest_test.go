@@ -127,7 +127,7 @@ func (g *guest) until(limit time.Duration, script string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			g.t.Fatalf("not within %v: %s\n%s%s", limit, script, r.Stdout, r.Stderr)
+			g.t.Fatalf("not within %v: %s\n%s%s\n%s", limit, script, r.Stdout, r.Stderr, g.journal())
 		}
 	}
 }
@@ -158,4 +158,9 @@ func (g *guest) reconnects() int {
 		g.t.Fatalf("status shows %+v", s)
 	}
 	return s.Mounts[0].Targets[0].Reconnects
+}
+
+// journal is what the services of the machine, if it has any, have said last.
+func (g *guest) journal() string {
+	return g.run("[ -d /run/systemd/system ] || exit 0; systemctl list-jobs --no-pager; systemctl --failed --no-pager; journalctl --no-pager -n 100").Stdout
 }

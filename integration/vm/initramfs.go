@@ -13,7 +13,7 @@ import (
 
 // File is what a machine has beyond the image.
 type File struct {
-	Path string // in the machine, absolute
+	Path string // in the machine, absolute; an empty directory when it ends in a slash
 	From string // a file of the host to copy; "" = Text
 	Text string
 	Link string // if not "", a symbolic link to this
@@ -66,6 +66,9 @@ const (
 
 func (a *archive) add(f File) {
 	a.directory(path.Dir(f.Path))
+	if strings.HasSuffix(f.Path, "/") {
+		return
+	}
 	switch {
 	case f.Link != "":
 		a.entry(f.Path, typeLink|0o777, []byte(f.Link))

@@ -95,7 +95,7 @@ func arguments(c Config, img image, archive, console string) []string {
 		"-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "2", "-m", "512",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", img.kernel(), "-initrd", archive,
-		"-append", "console=ttyS0 panic=-1 quiet loglevel=6 guest.init=" + init,
+		"-append", "console=ttyS0 panic=-1 quiet loglevel=6 net.ifnames=0 module_blacklist=kvm_amd,kvm,ata_piix,powernow_k8,acpi_cpufreq guest.init=" + init,
 		"-chardev", "file,id=console,path=" + console, "-serial", "chardev:console",
 		"-drive", "file=" + img.root() + ",format=raw,if=virtio,snapshot=on",
 		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",

@@ -19,7 +19,7 @@ func stayInit() error {
 			return err
 		}
 	}
-	if out, err := exec.Command("modprobe", "-a", "virtio_net", "fuse", "loop", "dm_mod").CombinedOutput(); err != nil {
+	if out, err := exec.Command("modprobe", "-a", "fuse", "loop", "dm_mod").CombinedOutput(); err != nil {
 		return fmt.Errorf("modprobe: %w: %s", err, out)
 	}
 	if err := network(); err != nil {

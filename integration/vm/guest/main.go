@@ -2,7 +2,7 @@
 // initramfs it mounts the root file system, adds the test's files to it and hands
 // over to the init that the kernel's command line names (guest.init=): itself, or
 // systemd. As `guest serve` it runs the commands that the test sends over a port of
-// virtio's serial device.
+// virtio's serial device. `guest network` gives the network card its address.
 package main
 
 import (
@@ -44,6 +44,8 @@ func do(args []string) error {
 		return enter("/root")
 	case len(args) == 2 && args[1] == "init":
 		return stayInit()
+	case len(args) == 2 && args[1] == "network":
+		return network()
 	case len(args) == 2 && args[1] == "serve":
 		return serve()
 	default:

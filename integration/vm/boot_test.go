@@ -1,0 +1,103 @@
+package vm_test
+
+import (
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/iscsifs/iscsifs/integration/tgt"
+	"github.com/iscsifs/iscsifs/integration/vm"
+)
+
+const (
+	mountUnit = "iscsifs@nas.service"
+	loopUnit  = `iscsifs-loop@mnt-luns-lun1.service`
+	dataLine  = "/dev/vg/data /mnt/data ext4 acl,_netdev,nofail,x-systemd.device-timeout=5min,x-systemd.requires=" + loopUnit + " 0 0\n"
+)
+
+// recorder writes files one after the other for as long as it may, and the sum of
+// each once it is durable, as a service that needs the file system.
+const recorder = `systemd-run -q --unit recorder -p RequiresMountsFor=/mnt/data bash -euc '
+	cd /mnt/data; i=0
+	while true; do
+		i=$((i+1)); dd if=/dev/urandom of=f$i bs=64k count=8 conv=fsync status=none
+		sha256sum f$i >>sums; sync sums; echo $i >/run/written
+		[ $i -lt 100 ] || exit 0
+	done'`
+
+// TestBoot boots from nothing to a file system on a volume group on a LUN, turns
+// the machine off while it is written, and finds all of it at the next boot. Then the
+// target dies, and the machine still turns itself off in time.
+func TestBoot(t *testing.T) {
+	need(t)
+	n := newNAS(t, 256*mib, tgt.LUN{BlockSize: 4096})
+	files := []vm.File{n.config(`replacement_timeout = "10s"`), {Path: "/etc/fstab", Text: dataLine},
+		{Path: "/etc/systemd/system/iscsifs@nas.service.d/stop.conf", Text: "[Service]\nTimeoutStopSec=30\n"}}
+
+	g := bootSystemd(t, []string{mountUnit}, files...)
+	g.until(bootLimit, "systemctl is-active "+loopUnit+" || systemctl is-failed "+loopUnit)
+	g.wantActive(mountUnit, loopUnit)
+	if size := g.sh("blockdev --getss /dev/loop0; losetup -nO DIO /dev/loop0"); size != "4096\n  1\n" {
+		t.Errorf("the loop device has sector size and direct I/O %q", size)
+	}
+	g.sh(create)
+	g.until(bootLimit, "systemctl start mnt-data.mount")
+	g.sh(recorder)
+	g.progress()
+	g.poweroff(2 * time.Minute)
+	n.wantNoSession()
+
+	g = bootSystemd(t, []string{mountUnit}, files...)
+	g.until(bootLimit, "mountpoint -q /mnt/data")
+	g.ready()
+	g.wantActive(mountUnit, loopUnit, "mnt-data.mount", "remote-fs.target")
+	g.wantNoErrors()
+	if r := g.run("dmesg | grep -i 'recovery complete'"); r.Code == 0 {
+		t.Errorf("the file system was not clean: %s", r.Stdout)
+	}
+	g.sh("cd /mnt/data; [ $(wc -l <sums) -ge 2 ]; sha256sum --quiet -c sums")
+
+	g.sh(recorder)
+	g.progress()
+	n.die()
+	n.wire.Cut()
+	g.poweroff(4 * time.Minute)
+}
+
+// poweroff turns a machine off that has systemd, and says how long that took.
+func (g *guest) poweroff(limit time.Duration) {
+	g.t.Helper()
+	begun := time.Now()
+	g.sh("systemctl poweroff --no-block")
+	if err := g.Await(limit); err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Logf("off in %.1f s", time.Since(begun).Seconds())
+}
+
+// TestTargetComesLater boots by lines in /etc/fstab alone, while the target is not
+// there yet: the boot does not wait for it, and all is mounted when it comes.
+func TestTargetComesLater(t *testing.T) {
+	need(t)
+	n := newNAS(t, 64*mib, tgt.LUN{})
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-L", "data", n.backing).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	n.die()
+	g := bootSystemd(t, nil, n.config(""), vm.File{Path: "/etc/fstab", Text: `
+		/etc/iscsifs/nas.toml /mnt/luns iscsifs _netdev,nofail 0 0
+		LABEL=data /mnt/data ext4 _netdev,nofail,x-systemd.device-timeout=10min,x-systemd.requires=` + loopUnit + ` 0 0
+	`})
+	g.until(bootLimit, "systemctl is-active multi-user.target && mountpoint -q /mnt/luns")
+	if r := g.run("mountpoint -q /mnt/data"); r.Code == 0 {
+		t.Fatal("there is a file system without the target")
+	}
+	n.rise()
+	g.until(bootLimit, "mountpoint -q /mnt/data")
+	g.sh("dd if=/dev/urandom of=/mnt/data/file bs=64k count=8 status=none")
+	g.poweroff(2 * time.Minute)
+	n.wantNoSession()
+	if out, err := exec.Command("e2fsck", "-fn", n.backing).CombinedOutput(); err != nil {
+		t.Errorf("after the poweroff: %v: %s", err, out)
+	}
+}

@@ -1,0 +1,84 @@
+package vm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/iscsifs/iscsifs/integration/vm"
+)
+
+const (
+	systemd    = "/sbin/init"
+	unitFolder = "../../cmd/iscsifs/units/"
+)
+
+// bootSystemd starts a machine with systemd as process 1, in which iscsifs is
+// installed as `make install` does it, and the named units are enabled.
+func bootSystemd(t *testing.T, enabled []string, files ...vm.File) *guest {
+	t.Helper()
+	files = append(files,
+		vm.File{Path: "/etc/systemd/system/iscsifs@.service", From: unitFolder + "iscsifs@.service"},
+		vm.File{Path: "/etc/systemd/system/iscsifs-loop@.service", From: unitFolder + "iscsifs-loop@.service"},
+		vm.File{Path: "/usr/sbin/mount.iscsifs", Link: "/usr/local/sbin/iscsifs"},
+		vm.File{Path: "/usr/sbin/umount.fuse.iscsifs", Link: "/usr/local/sbin/iscsifs"},
+		vm.File{Path: "/etc/systemd/system/default.target", Link: "/lib/systemd/system/multi-user.target"},
+		vm.File{Path: "/etc/systemd/system/multi-user.target.wants/remote-fs.target", Link: "/lib/systemd/system/remote-fs.target"},
+		vm.File{Path: "/etc/machine-id", Text: "0123456789abcdef0123456789abcdef\n"}, // no first boot
+		vm.File{Path: "/mnt/luns/"},
+		vm.File{Path: "/etc/systemd/system/guest.service", Text: guestUnit},
+		vm.File{Path: "/etc/systemd/system/sysinit.target.wants/guest.service", Link: "../guest.service"},
+		vm.File{Path: "/etc/systemd/system/guest-network.service", Text: networkUnit},
+		vm.File{Path: "/etc/systemd/system/network-online.target.wants/guest-network.service", Link: "../guest-network.service"},
+		// A stop that hangs is to be seen soon.
+		vm.File{Path: "/etc/systemd/system.conf.d/stop.conf", Text: "[Manager]\nDefaultTimeoutStopSec=20s\nLogTarget=console\n"},
+	)
+	for _, unit := range enabled {
+		template, _, _ := strings.Cut(unit, "@")
+		files = append(files, vm.File{Path: "/etc/systemd/system/remote-fs.target.wants/" + unit, Link: "../" + template + "@.service"})
+	}
+	for _, unneeded := range []string{"systemd-logind.service", "systemd-update-utmp-runlevel.service", "systemd-random-seed.service", "getty.target", "systemd-update-utmp.service", "lvm2-monitor.service", "e2scrub_reap.service",
+		"systemd-sysusers.service", "systemd-pcrphase.service", "systemd-tmpfiles-clean.timer", "e2scrub_all.timer", "systemd-journal-flush.service", "systemd-hwdb-update.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "systemd-pcrphase-sysinit.service", "ldconfig.service"} {
+		files = append(files, vm.File{Path: "/etc/systemd/system/" + unneeded, Link: "/dev/null"})
+	}
+	return boot(t, systemd, files...)
+}
+
+// guestUnit obeys the test from early on.
+const guestUnit = `[Unit]
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Environment=PATH=/usr/local/sbin:/usr/sbin:/usr/bin
+ExecStart=/usr/local/sbin/guest serve
+KillMode=process
+`
+
+const networkUnit = `[Unit]
+DefaultDependencies=no
+After=systemd-udev-trigger.service
+Before=network.target network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/guest network
+`
+
+// ready returns when systemd has done all that the boot asks for, whether or not it
+// has succeeded.
+func (g *guest) ready() {
+	g.t.Helper()
+	g.until(bootLimit, `state=$(systemctl is-system-running) || true; [ "$state" = running -o "$state" = degraded ]`)
+}
+
+// wantActive checks that units are active.
+func (g *guest) wantActive(units ...string) {
+	g.t.Helper()
+	for _, unit := range units {
+		if r := g.run("systemctl is-active " + unit); r.Code != 0 {
+			g.t.Fatalf("%s is %s%s", unit, r.Stdout, g.journal())
+		}
+	}
+}
