@@ -82,3 +82,13 @@ func (g *guest) wantActive(units ...string) {
 		}
 	}
 }
+
+// wantInactive checks that units have ended, and well.
+func (g *guest) wantInactive(units ...string) {
+	g.t.Helper()
+	for _, unit := range units {
+		if state := g.sh("systemctl show --value -p ActiveState " + unit); state != "inactive\n" {
+			g.t.Fatalf("%s is %s%s", unit, state, g.journal())
+		}
+	}
+}

@@ -80,8 +80,11 @@ func (n *nas) rise() {
 
 // config is /etc/iscsifs/nas.toml for the machine, with more settings for
 // [session], a line each.
-func (n *nas) config(session string) vm.File {
-	_, port, _ := net.SplitHostPort(n.wire.Addr())
+func (n *nas) config(session string) vm.File { return n.configOf(n.wire.Addr(), session) }
+
+// configOf is config with another portal, an address of the host.
+func (n *nas) configOf(portal, session string) vm.File {
+	_, port, _ := net.SplitHostPort(portal)
 	return vm.File{Path: "/etc/iscsifs/nas.toml", Mode: 0o600, Text: fmt.Sprintf(`
 [initiator]
 name = "iqn.2026-11.org.example:vm"
