@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	bootLimit    = 3 * time.Minute // a busy host boots slowly
-	commandLimit = 90 * time.Second
+	bootLimit    = 8 * time.Minute // a busy host boots slowly
+	commandLimit = 2 * time.Minute
+	pollInterval = 500 * time.Millisecond // a program takes its time in there
 )
 
 // need skips where no machine can run, as a failure if every test must run.
@@ -121,7 +122,7 @@ func (g *guest) wantNoErrors() {
 // until polls a script until it succeeds.
 func (g *guest) until(limit time.Duration, script string) {
 	g.t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); ; time.Sleep(pollInterval) {
 		r := g.run(script)
 		if r.Code == 0 {
 			return

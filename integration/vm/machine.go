@@ -72,8 +72,7 @@ func start(c Config) (*Machine, error) {
 	}
 	defer there.Close()
 	m := &Machine{Client: shell.NewClient(here), console: filepath.Join(c.Dir, "console"), exited: make(chan struct{})}
-	// Tests that measure time may run beside it.
-	m.cmd = exec.Command("nice", append([]string{"-n", "5", "qemu-system-x86_64"}, arguments(c, img, archive, m.console)...)...)
+	m.cmd = exec.Command("qemu-system-x86_64", arguments(c, img, archive, m.console)...)
 	m.cmd.ExtraFiles = []*os.File{there}
 	m.cmd.Stderr = os.Stderr
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

@@ -96,6 +96,9 @@ iqn     = "%s"
 [session]
 %s
 
+[cache]
+size = "64MiB"
+
 [mount]
 point = "/mnt/luns"
 
