@@ -92,7 +92,7 @@ func (g *guest) sh(script string) string {
 	g.t.Helper()
 	r := g.run(script)
 	if r.Code != 0 {
-		g.t.Fatalf("%s\nexit code %d\n%s%s", script, r.Code, r.Stdout, r.Stderr)
+		g.t.Fatalf("%s\nexit code %d\n%s%s\n%s", script, r.Code, r.Stdout, r.Stderr, g.journal())
 	}
 	return r.Stdout
 }
