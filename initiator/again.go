@@ -46,9 +46,9 @@ func (s *Session) lastWordLocked(t *task, why error) error {
 	}
 	// A command that is never answered, or takes every connection down with it,
 	// must not go on for ever.
-	limit := s.cfg.ReplacementTimeout
+	limit := s.live().ReplacementTimeout
 	if s.conn != nil {
-		limit = s.cfg.patience()
+		limit = s.live().patience()
 	}
 	if limit >= 0 && time.Since(t.vainSince) >= limit {
 		return why

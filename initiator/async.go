@@ -137,7 +137,7 @@ func (c *conn) renegotiate(keys []pdu.KeyValue) error {
 // limit; a target that gives no time gets the login timeout.
 func (c *conn) deadline(limit time.Duration) (context.Context, context.CancelFunc) {
 	if limit <= 0 {
-		limit = c.s.cfg.LoginTimeout
+		limit = c.s.live().LoginTimeout
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	bound, unbind := c.bind(ctx)

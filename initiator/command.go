@@ -20,7 +20,7 @@ func newCommand(lun scsi.LUN, cdb scsi.CDB, timeout time.Duration) *task {
 // query runs a command that returns at most len(buf) bytes of data, and
 // returns those that came.
 func (s *Session) query(ctx context.Context, internal bool, lun scsi.LUN, cdb scsi.CDB, buf []byte) ([]byte, error) {
-	t := newCommand(lun, cdb, s.cfg.CommandTimeout)
+	t := newCommand(lun, cdb, s.live().CommandTimeout)
 	t.internal, t.read = internal, len(buf) > 0
 	t.data = newVector([][]byte{buf})
 	defer t.release()
@@ -139,8 +139,8 @@ func (r *retries) allowed(ctx context.Context, verdict scsi.Disposition) bool {
 // patient tells whether there is time left: a target that is busy or starting
 // up is waited for as long as a lost one.
 func (r *retries) patient() bool {
-	limit := r.s.cfg.patience()
-	return limit < 0 || time.Since(r.began) < max(limit, r.s.cfg.CommandTimeout)
+	limit := r.s.live().patience()
+	return limit < 0 || time.Since(r.began) < max(limit, r.s.live().CommandTimeout)
 }
 
 func (r *retries) sleep(ctx context.Context) bool {

@@ -133,7 +133,7 @@ func (x *transfer) begin(ctx context.Context, data vector, off int64) {
 		return
 	}
 	d := x.d
-	t := newCommand(d.lun, d.transferCDB(off, data.len, x.write), d.s.cfg.CommandTimeout)
+	t := newCommand(d.lun, d.transferCDB(off, data.len, x.write), d.s.live().CommandTimeout)
 	t.disk = d
 	t.data, t.exact = data, true
 	t.read, t.write = !x.write, x.write

@@ -60,7 +60,7 @@ func (d *Disk) attend(c *conn) {
 		return
 	}
 	defer free()
-	ctx, cancel := context.WithTimeout(context.Background(), d.s.cfg.CommandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), d.s.live().CommandTimeout)
 	defer cancel()
 	ctx, unbind := c.bind(ctx)
 	defer unbind()

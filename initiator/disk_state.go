@@ -202,7 +202,7 @@ const proofTime = 5 * time.Second
 // waitLocked bounds how long commands wait for the disk: by the replacement
 // timeout, from when it was last ready on, and not below a least time from now on.
 func (d *Disk) waitLocked(least time.Duration) {
-	limit := d.s.cfg.ReplacementTimeout
+	limit := d.s.live().ReplacementTimeout
 	if d.state.usable() && limit >= 0 && d.s.cfg.path == "" {
 		d.expiry.start(max(time.Until(d.since.Add(limit)), least), d.expire)
 	}

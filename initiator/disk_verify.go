@@ -26,7 +26,7 @@ func (d *Disk) refresh(ctx context.Context, accept bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.s.cfg.CommandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.s.live().CommandTimeout)
 	defer cancel()
 	ctx, unbind := c.bind(ctx)
 	defer unbind()

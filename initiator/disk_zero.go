@@ -69,7 +69,7 @@ func (d *Disk) writeZeroes(ctx context.Context, r span) error {
 	x := pipeline{d: d, op: "WRITE"}
 	piece := int64(d.pieceLength(maxZeroPiece, true))
 	x.each(ctx, r, cutting{piece, int64(d.BlockSize()), 0}, func(p span) *task {
-		t := newCommand(d.lun, d.transferCDB(p.off, int(p.len()), true), d.s.cfg.CommandTimeout)
+		t := newCommand(d.lun, d.transferCDB(p.off, int(p.len()), true), d.s.live().CommandTimeout)
 		t.disk, t.write, t.exact = d, true, true
 		t.data = zeroData(p.len())
 		return t
@@ -133,7 +133,7 @@ func (d *Disk) sameTask(w way, p span) *task {
 
 // slowCommand makes a command that may take as long as a SYNCHRONIZE CACHE.
 func (d *Disk) slowCommand(cdb scsi.CDB) *task {
-	t := newCommand(d.lun, cdb, d.s.cfg.FlushTimeout)
+	t := newCommand(d.lun, cdb, d.s.live().FlushTimeout)
 	t.disk, t.slow = d, true
 	return t
 }

@@ -13,7 +13,7 @@ import (
 // error.
 func (s *Session) Logout(ctx context.Context) error {
 	defer s.Close()
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.LoginTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.live().LoginTimeout)
 	defer cancel()
 	s.mu.Lock()
 	loggedIn := s.state == LoggedIn

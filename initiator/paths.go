@@ -152,7 +152,7 @@ func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := newUnit(m, first, first.s.cfg.unitTimeout)
+	u := newUnit(m, first, first.s.live().unitTimeout)
 	if !m.enlist(u, lun) {
 		closeDisks(others)
 		_ = u.Close()

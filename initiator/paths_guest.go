@@ -84,7 +84,7 @@ func (u *Unit) dismiss(m *Paths) {
 		u.retire(d.s)
 	}
 	for _, d := range u.disksOf(m) {
-		ctx, cancel := context.WithTimeout(u.ctx, d.s.cfg.CommandTimeout)
+		ctx, cancel := context.WithTimeout(u.ctx, d.s.live().CommandTimeout)
 		u.drain(ctx, d.s)
 		cancel()
 		u.drop(d.s)

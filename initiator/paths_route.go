@@ -10,7 +10,7 @@ import (
 )
 
 // route is one way to the target. Its fields are guarded by Paths.mu, but for
-// those that never change: cfg, ctx, stop and ended.
+// those that never change: ctx, stop, ended, and of cfg what Adjust leaves alone.
 type route struct {
 	m   *Paths
 	cfg Config
@@ -33,7 +33,7 @@ type route struct {
 func (r *route) keep(answers chan<- error) {
 	defer close(r.ended)
 	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
-		s, err := Login(r.ctx, r.cfg)
+		s, err := Login(r.ctx, r.config())
 		if err == nil {
 			r.loggedIn(s)
 		}

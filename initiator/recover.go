@@ -123,7 +123,7 @@ func (s *Session) context() (context.Context, context.CancelFunc) {
 // expireLater makes waiting commands fail when the session has not come back
 // within the replacement timeout.
 func (s *Session) expireLater() *time.Timer {
-	limit := s.cfg.ReplacementTimeout
+	limit := s.live().ReplacementTimeout
 	if limit < 0 {
 		return time.AfterFunc(1<<62, func() {})
 	}
@@ -138,7 +138,7 @@ func (s *Session) expire() {
 	}
 	s.failing = s.errorLocked("session", fmt.Errorf("%w: %w", ErrSessionLost, s.reason))
 	if s.cfg.path == "" {
-		s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Stringer("after", s.cfg.ReplacementTimeout).AnErr("reason", s.reason).
+		s.cfg.Logger.Error().Str("target", s.cfg.TargetName).Stringer("after", s.live().ReplacementTimeout).AnErr("reason", s.reason).
 			Int("commands", s.waitingLocked()).Msg("the session did not come back in time: commands fail until it does")
 	}
 	for s.pending.head != nil {

@@ -18,7 +18,7 @@ const (
 // out sends one PERSISTENT RESERVE OUT, once.
 func (r *reserver) out(ctx context.Context, action scsi.ReserveOutAction, kind scsi.ReservationType, p scsi.ReserveOutParameters) error {
 	s := r.d.s
-	t := newCommand(r.d.lun, scsi.PersistentReserveOut(action, kind), s.cfg.CommandTimeout)
+	t := newCommand(r.d.lun, scsi.PersistentReserveOut(action, kind), s.live().CommandTimeout)
 	t.internal, t.once = r.internal, true
 	if !r.internal {
 		t.disk = r.d // it waits for the proof that this is the logical unit

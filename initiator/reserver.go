@@ -186,7 +186,7 @@ func (r *reserver) unregister(ctx context.Context) error {
 // 5.12.11.3), when not all could be had; the error that counts is the one before. A
 // target that does not answer keeps them.
 func (r *reserver) undo(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.d.s.cfg.NoopTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.d.s.live().NoopTimeout)
 	defer cancel()
 	_ = r.unregister(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
@@ -53,12 +54,13 @@ func (s SessionState) String() string {
 // while commands wait up to Config.ReplacementTimeout. All methods may be called
 // by several goroutines.
 type Session struct {
-	cfg    Config
-	closed chan struct{} // closed by Close: everything is to end
-	done   chan struct{} // closed by run: everything has ended
-	stats  counters
-	wg     sync.WaitGroup // the session's goroutines but run, which waits for them
-	probes chan struct{}  // a token for each logical unit that is asked what it is
+	cfg      Config
+	adjusted atomic.Pointer[Config] // nil: nothing was; see live
+	closed   chan struct{}          // closed by Close: everything is to end
+	done     chan struct{}          // closed by run: everything has ended
+	stats    counters
+	wg       sync.WaitGroup // the session's goroutines but run, which waits for them
+	probes   chan struct{}  // a token for each logical unit that is asked what it is
 
 	// mu guards everything below and the tasks under way. It is never held
 	// during I/O.
@@ -136,7 +138,7 @@ func newSession(cfg Config) *Session {
 func (s *Session) connectAny(ctx context.Context) (*connected, error) {
 	var worst error
 	for _, portal := range s.portals() {
-		c, err := connect(ctx, &s.cfg, portal)
+		c, err := connect(ctx, s.live(), portal)
 		if err == nil {
 			return c, nil
 		}

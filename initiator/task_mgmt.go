@@ -55,7 +55,7 @@ func (s *Session) taskMgmt(ctx context.Context, r tmRequest) (tmReply, error) {
 // abort asks the target to forget a task. It returns nil when the target will not
 // answer it any more.
 func (s *Session) abort(v victim) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.AbortTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.live().AbortTimeout)
 	defer cancel()
 	r, err := s.taskMgmt(ctx, tmRequest{pdu.AbortTask, v.lun, v.itt, v.cmdSN})
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Session) resetLUN(ctx context.Context, lun scsi.LUN, functions ...pdu.T
 const resetAgain = 2 * time.Second
 
 func (s *Session) resetWith(ctx context.Context, lun scsi.LUN, f pdu.TaskMgmtFunction) (tmReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ResetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.live().ResetTimeout)
 	defer cancel()
 	for patience := resetAgain; ; patience *= 2 {
 		once, end := context.WithTimeout(ctx, patience)

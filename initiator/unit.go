@@ -32,11 +32,9 @@ import (
 type Unit struct {
 	lun    scsi.LUN
 	target string
-	// replacement is how long accesses wait for a path; negative: for ever.
-	replacement time.Duration
-	log         zerolog.Logger
-	depth       chan struct{} // shared by the disks: a token for each command in flight
-	space       *space        // shared by the disks
+	log    zerolog.Logger
+	depth  chan struct{} // shared by the disks: a token for each command in flight
+	space  *space        // shared by the disks
 
 	ctx   context.Context // ends with close
 	stop  context.CancelFunc
@@ -48,7 +46,10 @@ type Unit struct {
 	reserving sync.Mutex
 
 	// mu guards what follows.
-	mu      sync.Mutex
+	mu sync.Mutex
+	// replacement is how long accesses wait for a path; negative: for ever.
+	replacement time.Duration
+
 	members []*Paths // whose sessions are its paths, its home first; see JoinUnit
 	paths   []*path
 	lead    *Disk  // the last that told what it is: that is what the unit is

@@ -104,7 +104,7 @@ func (u *Unit) unsettledLocked() bool {
 
 // ask asks one path for the states of all.
 func (u *Unit) ask(d *Disk) bool {
-	ctx, cancel := context.WithTimeout(u.ctx, d.s.cfg.CommandTimeout)
+	ctx, cancel := context.WithTimeout(u.ctx, d.s.live().CommandTimeout)
 	defer cancel()
 	groups, err := d.targetPortGroups(ctx)
 	if err != nil && !unsupported(err) {

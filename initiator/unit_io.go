@@ -201,7 +201,7 @@ func (a *access) end(p *path, err error) (again bool) {
 	if a.lostAt.IsZero() {
 		a.lostAt = time.Now()
 	}
-	return u.replacement < 0 || time.Since(a.lostAt) < max(u.replacement, p.disk.s.cfg.CommandTimeout)
+	return u.replacement < 0 || time.Since(a.lostAt) < max(u.replacement, p.disk.s.live().CommandTimeout)
 }
 
 // refusedLocked takes note that a path has refused the access for its state. Where

@@ -26,6 +26,15 @@ func (u *Unit) expectLocked(dead bool) {
 	}
 }
 
+// setReplacement changes how long accesses wait for a path.
+func (u *Unit) setReplacement(limit time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.replacement = limit
+	u.expiry.stop()
+	u.reviewLocked()
+}
+
 // expire takes note that no path came back in time. A path that did meanwhile has
 // stopped the timer too late, and may have started another.
 func (u *Unit) expire() {

@@ -75,7 +75,7 @@ func (u *Unit) resetAll() {
 		if d == nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(u.ctx, d.s.cfg.CommandTimeout)
+		ctx, cancel := context.WithTimeout(u.ctx, d.s.live().CommandTimeout)
 		err := u.settle(ctx, d, d.Reset)
 		cancel()
 		if err == nil {

@@ -37,7 +37,7 @@ type watchdog struct {
 
 // interval is how often to look: often enough for the shortest timeout.
 func (w *watchdog) interval() time.Duration {
-	cfg := &w.c.s.cfg
+	cfg := w.c.s.live()
 	shortest := min(cfg.CommandTimeout, cfg.FlushTimeout, cfg.NoopTimeout)
 	if cfg.NoopInterval > 0 {
 		shortest = min(shortest, cfg.NoopInterval)
@@ -58,7 +58,7 @@ func (w *watchdog) check(now time.Time) error {
 }
 
 func (w *watchdog) checkSilence(now time.Time) error {
-	cfg := &w.c.s.cfg
+	cfg := w.c.s.live()
 	switch {
 	case cfg.NoopInterval < 0:
 	case !w.pinged.IsZero():
@@ -101,7 +101,7 @@ func (w *watchdog) stuck(t *task, now time.Time) bool {
 		since = w.heard
 	}
 	if t.slow && now.Sub(w.heard) < t.timeout {
-		replacement := w.c.s.cfg.patience()
+		replacement := w.c.s.live().patience()
 		if replacement < 0 {
 			return false
 		}
