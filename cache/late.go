@@ -13,6 +13,15 @@ func (v *Volume) WriteLate() {
 	}
 }
 
+// HoldLate holds what is dirty back until WriteLate, as if the disk had been away for
+// too long.
+func (v *Volume) HoldLate() {
+	c := v.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v.late = true
+}
+
 // Late tells whether data is held back.
 func (v *Volume) Late() bool {
 	c := v.cache

@@ -116,6 +116,18 @@ func (t *handleTable) cut(l *file) {
 	}
 }
 
+// has tells whether somebody has the file open.
+func (t *handleTable) has(l *file) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, h := range t.open {
+		if h.file == l && !h.released.Load() {
+			return true
+		}
+	}
+	return false
+}
+
 // files lists the files that are open, each once.
 func (t *handleTable) files() map[*file]struct{} {
 	t.mu.RLock()

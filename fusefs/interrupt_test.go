@@ -138,3 +138,19 @@ func TestOpenFiles(t *testing.T) {
 	closeFD(t, b)
 	eventually(t, "all closed", func() bool { return len(m.OpenFiles()) == 0 })
 }
+
+// TestRemoveIdle: a file that is open stays, and one that is not goes.
+func TestRemoveIdle(t *testing.T) {
+	m := mountLUN(t, Options{})
+	fd := open(t, m.file, unix.O_RDWR)
+	expect(t, "remove what is open", m.RemoveIdleLUN("", "lun0"), unix.EBUSY)
+	if _, err := unix.Pread(fd, make([]byte, 512), 0); err != nil {
+		t.Errorf("read after the refusal: %v", err)
+	}
+	closeFD(t, fd)
+	eventually(t, "closed", func() bool { return len(m.OpenFiles()) == 0 })
+	expect(t, "remove", m.RemoveIdleLUN("", "lun0"), nil)
+	expect(t, "remove again", m.RemoveIdleLUN("", "lun0"), unix.ENOENT)
+	var s unix.Stat_t
+	expect(t, "stat", unix.Stat(m.file, &s), unix.ENOENT)
+}

@@ -11,7 +11,9 @@ import (
 const openFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_PARALLEL_DIRECT_WRITES
 
 func (f *raw) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	n := f.node(in.NodeId)
+	f.mu.RLock() // until the handle is there, for RemoveIdleLUN
+	defer f.mu.RUnlock()
+	n := f.nodes[in.NodeId]
 	if n == nil || n.file == nil {
 		return errStale
 	}

@@ -33,6 +33,20 @@ func (f *FS) RemoveLUN(dir, name string) error {
 	return nil
 }
 
+// RemoveIdleLUN is RemoveLUN for a file that nobody has open; while somebody has, the
+// error wraps syscall.EBUSY and nothing is changed.
+func (f *FS) RemoveIdleLUN(dir, name string) error {
+	busy := false
+	_, err := f.remove(dir, name, func(n *node) bool {
+		busy = n.file != nil && f.handles.has(n.file)
+		return n.file != nil && !busy
+	})
+	if busy {
+		return fmt.Errorf("remove %q: %w", path.Join(dir, name), syscall.EBUSY)
+	}
+	return err
+}
+
 // RemoveLink takes a symbolic link out of the tree, likewise.
 func (f *FS) RemoveLink(dir, name string) error {
 	_, err := f.remove(dir, name, func(n *node) bool { return n.target != "" })
