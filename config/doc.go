@@ -40,6 +40,5 @@
 // schema_*.go): its name, the kind of its value, its default, the field that
 // takes it and its sentence for the manual. Reading, checking, defaults, hints,
 // Config.WriteEffective and Tables all go by that table. The parser supplies
-// values without lines; scanner.go finds those. What this version cannot do yet
-// is listed in unavailable.go.
+// values without lines; scanner.go finds those.
 package config

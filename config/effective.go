@@ -29,6 +29,15 @@ func (c *Config) WriteEffective(w io.Writer) error {
 	return err
 }
 
+// WriteEffective writes the settings in effect for a target, as those of a
+// configuration are written. Its error is that of w.
+func (t *Target) WriteEffective(w io.Writer) error {
+	var b strings.Builder
+	t.show(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // show writes one target with all that is below it.
 func (t *Target) show(b *strings.Builder) {
 	targetKeys().show(b, "[[target]]", &targetDraft{Target: *t})

@@ -59,7 +59,6 @@ var faultCases = []struct {
 	{"reserved directory", minimal + "directory = 'by-id'\n", []string{`4: target.directory: "by-id" is reserved`}},
 	{"directory like a LUN", minimal + "directory = 'lun12'\n", []string{`4: target.directory: "lun12" is reserved`}},
 	{"interface", minimal + "interface = 'not a device'\n", []string{`4: target.interface: "not a device" is neither`}},
-	{"login", minimal + "login = 'manual'\n", []string{"4: target.login: is not available in this version"}},
 	{"no login", minimal + "login = 'never'\n", []string{`4: target.login: must be "auto" or "manual", not "never"`}},
 
 	{"same target twice", minimal + "[[target]]\nportals = ['a']\ndirectory = 'd'\niqn = 'iqn.2001-04.com.example:disk1'\n", []string{"7: target[2].iqn: is the name of the target on line 1 too"}},
@@ -87,14 +86,13 @@ var faultCases = []struct {
 	{"user with a NUL", chap + "username = \"u\\u0000\"\npassword = 'twelve bytes'\n", []string{`5: target.chap.username: "u\x00" has a control character`}},
 	{"password file missing", chap + "username = 'u'\npassword_file = '/nonexistent/p'\n", []string{`6: target.chap.password_file: cannot read the password from "/nonexistent/p": no such file`}},
 
-	{"discovery", "[[discovery]]\nportal = 'a'\nmatch = ['*']\n", []string{"1: discovery: is not available in this version"}},
-	{"discovery without match", "[[discovery]]\nportal = 'a'\n", []string{"1: discovery.match: is missing", "1: discovery: is not available"}},
+	{"discovery without match", "[[discovery]]\nportal = 'a'\n", []string{"1: discovery.match: is missing"}},
 	{"globs", "[[discovery]]\nportal = 'a'\nmatch = ['[', '']\n", []string{
-		"1: discovery: is not available", `3: discovery.match[1]: "[" is no glob`, "3: discovery.match[2]: matches nothing"}},
+		`3: discovery.match[1]: "[" is no glob`, "3: discovery.match[2]: matches nothing"}},
 	{"discovery's directory", "[[discovery]]\nportal = 'a'\nmatch = ['*']\ndirectory = '{iqn}-{lun}'\n", []string{
-		"1: discovery: is not available", `4: discovery.directory: "{iqn}-{lun}" has a variable`}},
+		`4: discovery.directory: "{iqn}-{lun}" has a variable`}},
 	{"discovery's credentials", "[[discovery]]\nportal = 'a'\nmatch = ['*']\n[discovery.target_chap]\nusername = 'u'\n", []string{
-		"1: discovery: is not available", "5: discovery.target_chap.password: is missing"}},
+		"5: discovery.target_chap.password: is missing"}},
 
 	{"digest", minimal + "[session]\nheader_digest = 'md5'\n", []string{`5: session.header_digest: must be "none", "crc32c" or "prefer", not "md5"`}},
 	{"duration without unit", minimal + "[session]\nlogin_timeout = '15'\n", []string{`5: session.login_timeout: "15" has no unit; write "15s"`}},
@@ -169,23 +167,6 @@ func TestFaultsTogether(t *testing.T) {
 	for i := range want {
 		if !strings.HasPrefix(got[i], want[i]) {
 			t.Errorf("got %s, want %s", got[i], want[i])
-		}
-	}
-}
-
-// TestUnavailable holds the list of what this version lacks to the schema: a
-// line with a misspelt name would refuse nothing.
-func TestUnavailable(t *testing.T) {
-	known := map[string]bool{}
-	for _, table := range Tables() {
-		known[table.Name] = true
-		for _, k := range table.Keys {
-			known[table.Name+"."+k.Name] = true
-		}
-	}
-	for name := range unavailable {
-		if !known[name] {
-			t.Errorf("there is no key %s", name)
 		}
 	}
 }

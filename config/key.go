@@ -86,7 +86,6 @@ func (s section[T]) read(t *T, n node) bool {
 		if n.has(k.name) {
 			c := n.child(k.name)
 			k.read(t, c)
-			c.checkAvailable()
 		}
 	}
 	for _, name := range n.names() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -149,12 +150,8 @@ func (r *mountRequest) daemonArgs() ([]string, error) {
 // readOnlyMount tells whether nothing at all can be written, so that the mount
 // itself is read-only.
 func readOnlyMount(cfg *config.Config) bool {
-	for _, t := range cfg.Targets {
-		if !t.ReadOnly {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(cfg.Targets, func(t config.Target) bool { return !t.ReadOnly }) &&
+		!slices.ContainsFunc(cfg.Discoveries, func(d config.Discovery) bool { return !d.ReadOnly })
 }
 
 // daemonOptions gathers what the daemon is started with.

@@ -22,12 +22,23 @@ func parseKey(s string) (uint64, error) {
 
 // checkExclusive refuses flags that do not go with the targets' reservations.
 func (r *mountRequest) checkExclusive(cfg *config.Config) error {
-	i := slices.IndexFunc(cfg.Targets, func(t config.Target) bool { return t.Exclusive && !t.ReadOnly })
+	name := exclusiveIn(cfg)
 	switch {
-	case i < 0 && r.preempt != "":
+	case name == "" && r.preempt != "":
 		return usageError("--preempt: no target of %s that is to be written has exclusive = true", r.config)
-	case i >= 0 && r.shared:
-		return usageError("--shared: %s has exclusive = true, and the reservation is the whole host's: the first of two mounts to end would give up that of the other", cfg.Targets[i].IQN)
+	case name != "" && r.shared:
+		return usageError("--shared: %s has exclusive = true, and the reservation is the whole host's: the first of two mounts to end would give up that of the other", name)
 	}
 	return nil
+}
+
+// exclusiveIn names the first that is to be reserved; "" if there is none.
+func exclusiveIn(cfg *config.Config) string {
+	if i := slices.IndexFunc(cfg.Targets, func(t config.Target) bool { return t.Exclusive && !t.ReadOnly }); i >= 0 {
+		return cfg.Targets[i].IQN
+	}
+	if i := slices.IndexFunc(cfg.Discoveries, func(d config.Discovery) bool { return d.Exclusive && !d.ReadOnly }); i >= 0 {
+		return cfg.Discoveries[i].Source()
+	}
+	return ""
 }

@@ -77,11 +77,17 @@ func setReadOnly(cfg *config.Config) {
 	for i := range cfg.Targets {
 		cfg.Targets[i].ReadOnly = true
 	}
+	for i := range cfg.Discoveries {
+		cfg.Discoveries[i].ReadOnly = true
+	}
 }
 
 func setOptional(cfg *config.Config) {
 	for i := range cfg.Targets {
 		cfg.Targets[i].Required = false
+	}
+	for i := range cfg.Discoveries {
+		cfg.Discoveries[i].Required = false
 	}
 }
 
