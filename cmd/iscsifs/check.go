@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,27 +44,72 @@ func (p *program) check(ctx context.Context, path string, show, connect bool) er
 	if show {
 		err = cfg.WriteEffective(p.stdout)
 	} else {
-		_, err = fmt.Fprintf(p.stdout, "%s: valid, %s\n", path, count(len(cfg.Targets), "target"))
+		_, err = fmt.Fprintf(p.stdout, "%s: valid, %s\n", path, contents(cfg))
 	}
 	if err != nil || !connect {
 		return err
 	}
-	return p.checkConnect(ctx, cfg)
+	return p.checkConnect(ctx, cfg, show)
+}
+
+// contents counts what a configuration has to log in to.
+func contents(cfg *config.Config) string {
+	text := count(len(cfg.Targets), "target")
+	if n := len(cfg.Discoveries); n > 0 {
+		text += fmt.Sprintf(", %d to discover", n)
+	}
+	return text
 }
 
 // checkConnect looks at each target, in the file's order, whatever becomes of the
-// others.
-func (p *program) checkConnect(ctx context.Context, cfg *config.Config) error {
+// others; then at those that are found, whose settings it shows where that is asked for.
+func (p *program) checkConnect(ctx context.Context, cfg *config.Config, show bool) error {
 	opts, err := initiatorOptions(cfg)
 	if err != nil {
 		return err
 	}
+	found, err := p.checkDiscoveries(ctx, opts, cfg)
+	failures := []error{err}
+	for i := range found {
+		if show {
+			failures = append(failures, found[i].WriteEffective(p.stdout))
+		}
+	}
+	return errors.Join(append(failures, p.checkTargets(ctx, opts, append(cfg.Targets, found...)))...)
+}
+
+// checkDiscoveries asks the portals of all discoveries for what a mount would log in to.
+func (p *program) checkDiscoveries(ctx context.Context, opts daemon.Options, cfg *config.Config) (all []config.Target, err error) {
+	var failures []error
+	known := func(other config.Target) func(config.Target) bool {
+		return func(t config.Target) bool { return strings.EqualFold(t.IQN, other.IQN) }
+	}
+	for i := range cfg.Discoveries {
+		f := &cfg.Discoveries[i]
+		found, err := daemon.Find(ctx, opts, f, func(name string) bool {
+			return slices.ContainsFunc(append(cfg.Targets, all...), func(t config.Target) bool { return t.Directory == name })
+		})
+		if err == nil && len(found) == 0 {
+			err = exitcode.Errorf(exitcode.Unreachable, "check %s: it offers this initiator no target that matches", f.Source())
+		}
+		failures = append(failures, err)
+		for _, t := range found {
+			if !slices.ContainsFunc(cfg.Targets, known(t)) && !slices.ContainsFunc(all, known(t)) {
+				fmt.Fprintf(p.stdout, "%s: found by %s\n", t.IQN, f.Source())
+				all = append(all, t)
+			}
+		}
+	}
+	return all, errors.Join(failures...)
+}
+
+func (p *program) checkTargets(ctx context.Context, opts daemon.Options, targets []config.Target) error {
 	bar := p.newWaitBar("logging in")
 	defer bar.end()
 	out := bar.above(p.stdout)
 	var failures []error
-	for i, t := range cfg.Targets {
-		bar.set(i, len(cfg.Targets), "logging in to "+t.IQN)
+	for i, t := range targets {
+		bar.set(i, len(targets), "logging in to "+t.IQN)
 		found, err := probe(ctx, daemon.ProbeConfig(opts, t))
 		if err == nil {
 			fmt.Fprintf(out, "%s: logged in, %s\n", t.IQN, count(len(found), "disk"))

@@ -45,8 +45,17 @@ func (p *program) runDaemon(ctx context.Context, r mountRequest, cfg *config.Con
 		return err
 	}
 	opts.Logger, opts.LogPlace, opts.ReopenLog = log.Logger, log.place, log.reopen
+	opts.SetLevel = log.level.Set
+	r.config = cfg.Path // wherever the process goes
+	opts.Load = func() (*config.Config, error) {
+		again, warnings, err := r.load()
+		for _, w := range warnings {
+			log.Warn().Msg(w.String())
+		}
+		return again, err
+	}
 	if r.foreground {
-		opts.OnState = notifyState
+		opts.OnState, opts.OnReload = notifyState, notifyReload
 	}
 	err = p.serveMount(ctx, r.mountpoint, opts, log.level, to)
 	if err != nil {
@@ -107,6 +116,9 @@ func announce(ctx context.Context, helpers *sync.WaitGroup, d *daemon.Daemon, op
 	report := d.Report(ctx)
 	for _, line := range mountedLines(report) {
 		to.Out(line)
+	}
+	for _, line := range report.Warnings[len(opts.Warnings):] { // the others have been printed
+		to.Warn("iscsifs: " + line)
 	}
 	for _, line := range missingLines(report) {
 		to.Warn(line)

@@ -37,6 +37,16 @@ func notifyState(s daemon.State) {
 	notify("STATUS=" + s.String())
 }
 
+// notifyReload tells systemd (Type=notify-reload) that the configuration is being read
+// again, and that it has been.
+func notifyReload(begins bool) {
+	if !begins {
+		notify(sd.SdNotifyReady)
+		return
+	}
+	notify(sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec())
+}
+
 // notify sends a line to systemd. Whoever set NOTIFY_SOCKET wants it; that it
 // cannot be had is no reason to stop serving.
 func notify(state string) { _, _ = sd.SdNotify(false, state) }

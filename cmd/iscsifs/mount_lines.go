@@ -40,7 +40,11 @@ func losetupLine(l status.LUN) string {
 func missingLines(m status.Mount) []string {
 	var lines []string
 	for _, t := range m.Targets {
-		if len(t.LUNs) == 0 {
+		switch {
+		case len(t.LUNs) > 0:
+		case t.State == "logged out":
+			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s: %s", t.IQN, plain.Text(t.Reason)))
+		default:
 			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s: %s; its files appear when it answers", t.IQN, plain.Text(t.Reason)))
 		}
 	}

@@ -91,7 +91,7 @@ qemu-img, or put a loop device on it and mount the file system inside.`,
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.rescanCommand(), p.loginCommand(), p.statusCommand(),
+	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.rescanCommand(), p.reloadCommand(), p.loginCommand(), p.logoutCommand(), p.statusCommand(),
 		p.discoverCommand(), p.checkCommand(), p.versionCommand())
 	p.completeArguments(root)
 	root.AddCommand(p.manualCommand())

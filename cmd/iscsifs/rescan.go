@@ -17,8 +17,8 @@ func (p *program) rescanCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rescan MOUNTPOINT",
 		Short: "Look for new, removed and resized LUNs",
-		Long: `rescan asks every target of a mount what LUNs it has and what they are now, and
-prints a line for each change. New LUNs get files, if the configuration wants them;
+		Long: `rescan asks every target of a mount what LUNs it has and what they are now, and the
+portal of every [[discovery]] for targets, and prints a line for each change. New LUNs get files, if the configuration wants them;
 the files of those that a target has no more vanish, and who has one open gets errors.
 Most targets announce their changes, and then nobody needs to rescan; only the removal
 of a LUN is waited with for replacement_timeout, in case the target is starting up.
@@ -51,6 +51,11 @@ func (p *program) rescan(ctx context.Context, point string, o control.RescanOpti
 	if err != nil {
 		return err
 	}
+	return p.showChanges("rescan", changes)
+}
+
+// showChanges prints what was done; what was refused is the error.
+func (p *program) showChanges(command string, changes control.Changes) error {
 	for _, line := range changes.Done {
 		fmt.Fprintln(p.stdout, plain.Text(line))
 	}
@@ -59,7 +64,7 @@ func (p *program) rescan(ctx context.Context, point string, o control.RescanOpti
 	}
 	var refused []error
 	for _, line := range changes.Refused {
-		refused = append(refused, errors.New("rescan: "+plain.Text(line)))
+		refused = append(refused, errors.New(command+": "+plain.Text(line)))
 	}
 	return exitcode.With(exitcode.Code(changes.Code), errors.Join(refused...))
 }

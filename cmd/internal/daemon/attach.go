@@ -10,11 +10,15 @@ import (
 // attach makes files of the disks of a connection, all or none, and takes the
 // connection over; after an error it is logged out.
 func (d *Daemon) attach(ctx context.Context, t *target, c *connection) error {
-	d.attaching.Lock()
-	defer d.attaching.Unlock()
+	done, err := d.change()
+	if err != nil {
+		logout(ctx, c.session, t.log)
+		return err
+	}
+	defer done()
 	luns, err := d.attachDisks(ctx, t, c)
 	if err != nil {
-		d.detach(ctx, luns)
+		d.undo(ctx, luns, err)
 		logout(ctx, c.session, t.log)
 		return err
 	}
@@ -30,7 +34,7 @@ func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*
 	var luns []*lun
 	attached, portal := d.attached(), c.session.Status().Portal
 	if len(attached)+len(c.disks) > maxLUNs {
-		return nil, errTooMany(t.cfg.IQN)
+		return nil, errTooMany(t.cfg().IQN)
 	}
 	for _, o := range c.disks {
 		l := newLUN(t, o, portal)
@@ -38,13 +42,11 @@ func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*
 		luns = append(luns, l)
 	}
 	if err := together(len(luns), func(i int) error { return d.claim(ctx, luns[i]) }); err != nil {
-		giveUp(ctx, luns)
-		return nil, err
+		return luns, err
 	}
-	for i, l := range luns {
+	for _, l := range luns {
 		if err := d.present(l); err != nil {
-			giveUp(ctx, luns[i:])
-			return luns[:i], err
+			return luns, err
 		}
 	}
 	return luns, nil
@@ -59,29 +61,36 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun) error {
 		err = d.present(l)
 	}
 	if err != nil {
-		giveUp(ctx, []*lun{l})
+		d.undo(ctx, []*lun{l}, err)
 	}
 	return err
 }
 
 // claim makes sure that nobody else uses a LUN in a way that harms, unless another
-// LUN of the mount leads there. After an error giveUp undoes what it did.
+// LUN of the mount leads there. What was kept of the same unit goes on. After an error
+// undo undoes what it did.
 func (d *Daemon) claim(ctx context.Context, l *lun) error {
 	if l.first != nil {
 		return nil
+	}
+	if kept := d.keptOf(l); kept != nil {
+		return d.resume(ctx, l, kept)
 	}
 	let, err := d.guard(ctx, l)
 	if err != nil {
 		return err
 	}
 	l.hold(let)
-	if err := d.reserve(ctx, l); err != nil {
+	return d.ready(ctx, l)
+}
+
+// ready makes a LUN this host's alone where it is to be that, and ends what an earlier
+// mount may have left under way to it.
+func (d *Daemon) ready(ctx context.Context, l *lun) error {
+	if err := d.reserve(ctx, l); err != nil || l.disk.ReadOnly() {
 		return err
 	}
-	if !l.disk.ReadOnly() {
-		return d.endPredecessor(ctx, l)
-	}
-	return nil
+	return d.endPredecessor(ctx, l)
 }
 
 // giveUp undoes claim, and ends the volumes.
@@ -97,20 +106,31 @@ func giveUp(ctx context.Context, luns []*lun) {
 func (d *Daemon) present(l *lun) error {
 	if l.first != nil {
 		l.target.log.Warn().Msgf("%s is the same logical unit as %s: its file is a link", l.where(), l.first.where())
-		if err := d.link(l, l.target.cfg.Directory, l.name, l.first); err != nil {
+		if err := d.link(l, l.target.cfg().Directory, l.name, l.first); err != nil {
 			return err
 		}
 		d.linkPath(l, l.first)
 		return nil
 	}
-	if err := d.openVolume(l); err != nil {
-		return fmt.Errorf("present %s: %w", l.where(), err)
+	if l.volume == nil { // else it was kept
+		if err := d.openVolume(l); err != nil {
+			return err
+		}
 	}
-	if err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs); err != nil {
-		return fmt.Errorf("present %s: %w", l.where(), err)
+	if err := d.presentFile(l); err != nil {
+		return err
 	}
+	l.shown = true
 	d.linkID(l)
 	d.linkPath(l, l)
+	return nil
+}
+
+// presentFile gives a LUN its file.
+func (d *Daemon) presentFile(l *lun) error {
+	if err := d.files.AddLUN(l.target.cfg().Directory, l.name, l.volume, l.xattrs); err != nil {
+		return fmt.Errorf("present %s: %w", l.where(), err)
+	}
 	return nil
 }
 
@@ -137,7 +157,7 @@ func (d *Daemon) linkID(l *lun) {
 // the unit's file.
 func (d *Daemon) linkPath(l, file *lun) {
 	for _, portal := range l.portals() {
-		if name := pathName(portal, l.target.cfg.IQN, l.disk.Info()); name != "" {
+		if name := pathName(portal, l.target.cfg().IQN, l.disk.Info()); name != "" {
 			d.linkOrWarn(l, byPath, name, file)
 		}
 	}
@@ -160,17 +180,37 @@ func (d *Daemon) link(l *lun, dir, name string, to *lun) error {
 	return nil
 }
 
-// detach takes LUNs out of the tree again.
-func (d *Daemon) detach(ctx context.Context, luns []*lun) {
+// undo takes LUNs away again that could not all be attached; what was kept of one is
+// kept on.
+func (d *Daemon) undo(ctx context.Context, luns []*lun, why error) {
+	var rest []*lun
 	for _, l := range luns {
-		for _, link := range l.links {
-			d.logUnlessGone(d.files.RemoveLink(link.dir, link.name))
-		}
-		if l.first == nil {
-			d.logUnlessGone(d.files.RemoveLUN(l.target.cfg.Directory, l.name))
+		if l.unsynced() {
+			d.keep(l, why)
+		} else {
+			rest = append(rest, l)
 		}
 	}
+	d.detach(ctx, rest)
+}
+
+// detach takes LUNs out of the tree again, and ends their use.
+func (d *Daemon) detach(ctx context.Context, luns []*lun) {
+	for _, l := range luns {
+		d.hide(l)
+	}
 	giveUp(ctx, luns)
+}
+
+// hide takes the names of a LUN out of the tree, and cuts off who has it open.
+func (d *Daemon) hide(l *lun) {
+	for _, link := range l.links {
+		d.logUnlessGone(d.files.RemoveLink(link.dir, link.name))
+	}
+	l.links = nil
+	if l.shown { // else the name may be another's
+		d.logUnlessGone(d.files.RemoveLUN(l.target.cfg().Directory, l.name))
+	}
 }
 
 func (d *Daemon) logUnlessGone(err error) {

@@ -28,8 +28,17 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, from control.Pee
 		if err := r.Decode(&o); err != nil {
 			return nil, err
 		}
-		d.log.Info().Int("pid", from.PID).Int("uid", from.UID).Str("target", o.IQN).Msg("asked to log in")
-		return nil, d.Login(ctx, LoginOptions{IQN: o.IQN, Preempt: o.Preempt})
+		d.log.Info().Int("pid", from.PID).Int("uid", from.UID).Str("target", o.IQN).Str("portal", o.Portal).Msg("asked to log in")
+		return nil, d.Login(ctx, LoginOptions{IQN: o.IQN, Portal: o.Portal, Preempt: o.Preempt})
+	case control.Logout:
+		var o control.SessionOptions
+		if err := r.Decode(&o); err != nil {
+			return nil, err
+		}
+		d.log.Info().Int("pid", from.PID).Int("uid", from.UID).Str("target", o.IQN).Str("portal", o.Portal).Msg("asked to log out")
+		return nil, d.showingDirty(progress, func() error {
+			return d.Logout(ctx, LogoutOptions{IQN: o.IQN, Portal: o.Portal, Force: o.Force, Discard: o.DiscardDirty, Asker: from.PID})
+		})
 	case control.Umount:
 		var o control.UmountOptions
 		if err := r.Decode(&o); err != nil {
@@ -44,7 +53,12 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, from control.Pee
 		if err := r.Decode(&o); err != nil {
 			return nil, err
 		}
-		return d.Rescan(ctx, o), nil
+		return d.Rescan(ctx, o)
+	case control.Reload:
+		d.log.Info().Int("pid", from.PID).Int("uid", from.UID).Msg("asked to read the configuration again")
+		var changes control.Changes
+		err := d.showingDirty(progress, func() (err error) { changes, err = d.Reload(ctx); return err })
+		return changes, err
 	}
 	return nil, exitcode.Errorf(exitcode.Usage, "%s: the daemon of %s does not know this command; was it started by an older version?", r.Command, d.opts.Mountpoint)
 }
@@ -70,7 +84,7 @@ func (d *Daemon) sync(ctx context.Context, iqn string) error {
 	if iqn != "" && d.targetNamed(iqn) == nil {
 		return exitcode.Errorf(exitcode.Usage, "sync %s: %s has no target of this name", iqn, d.opts.Mountpoint)
 	}
-	for _, l := range d.attached() {
+	for _, l := range d.unended() {
 		if l.volume != nil && l.of(iqn) {
 			l.volume.WriteLate() // who asks for a sync knows whose LUN it is
 		}

@@ -39,6 +39,15 @@ type Options struct {
 	OnWait func(line string)
 	// OnLogins, which may be nil, is told how many targets the start has logged in to.
 	OnLogins func(Logins)
+
+	// Load reads the configuration again, with what the command line changes.
+	Load func() (*config.Config, error)
+	// SetLevel, which may be nil, sets the log level.
+	SetLevel func(config.LogLevel)
+	// OnReload, which may be nil, is told when reading again begins and has ended.
+	OnReload func(begins bool)
+
+	discover discoverFunc // nil = initiator.Discover
 }
 
 // Daemon is a mount and all that serves it.
@@ -46,20 +55,28 @@ type Daemon struct {
 	opts      Options
 	log       zerolog.Logger
 	lifecycle lifecycle
-	targets   []*target // in file order
+	open      loginFunc
+	slots     chan struct{} // a token for each login under way
 	files     *fusefs.FS
 	server    mount // nil until mounted
 	locks     locks
 	memory    *cache.Cache        // of all volumes; nil until started
 	protected *reclaim.Protection // nil = it was not asked for; set before Start returns
 
-	attaching sync.Mutex // one connection is attached at a time; before tree
-	tree      sync.Mutex // guards luns
-	luns      []*lun     // attached, in the order of their coming
+	attaching sync.Mutex          // one connection is attached at a time; before tree
+	listing   chan struct{}       // the right to change the list of targets; one slot
+	unfound   []*config.Discovery // that did not answer at the start; not changed after it
 
-	// background counts the goroutines that try to log in to targets that need
-	// not be there; quit ends them.
+	tree     sync.Mutex                  // guards what follows
+	silent   map[*config.Discovery]error // why the last discovery found nothing
+	settings *config.Config              // in effect
+	targets  []*target                   // see all
+	luns     []*lun                      // attached, in the order of their coming
+
+	// background counts the goroutines that heed and try targets, and those that
+	// do so for a user; alive is their context, which quit ends.
 	background sync.WaitGroup
+	alive      context.Context
 	quit       context.CancelFunc
 
 	end      ending

@@ -9,16 +9,25 @@
 //
 //	state.go    the states of the daemon and the one place that changes them
 //	start.go    from nothing to files, and back if that fails
-//	target.go   one target: its session and the attempts to get one; paths.go, several
+//	target.go   the states of one target; trying.go, the attempts to log in to it
+//	targets.go  the list of them; paths.go, the paths of one
 //	disks.go    which LUNs of a target are wanted, and opening them
 //	attach.go   a disk becomes a volume and a file; names.go, its names
-//	exclusive.go  persistent reservations; login.go takes lost ones again
+//	exclusive.go  persistent reservations; reserve_again.go takes lost ones again
 //	flush.go    synchronize all volumes
 //	stop.go     unmount, flush, log out
 //	protect.go  to work on while memory is short
 //	signals.go  what each signal does
 //	control.go  what the control socket answers
 //	report.go   status; trouble.go, what ails a LUN
+//
+// What a user changes while it is mounted:
+//
+//	login.go    opens sessions; logout.go closes them; choose.go, which
+//	kept.go     LUNs that were logged out by force with data in memory
+//	socket.go   where the disk of a LUN is plugged in, and another later
+//	reload.go   the configuration is read again; alter.go, one target's settings
+//	find.go     what a portal offers; found.go makes targets of it
 //
 // What a target changes while it is mounted:
 //

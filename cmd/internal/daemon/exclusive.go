@@ -18,7 +18,7 @@ const releaseTime = 10 * time.Second
 
 // exclusive tells whether the LUN is to be this host's alone when it can be written.
 func (l *lun) exclusive() bool {
-	return l.target.cfg.Exclusive && !l.target.cfg.ReadOnly && l.first == nil
+	return l.target.cfg().Exclusive && !l.target.cfg().ReadOnly && l.first == nil
 }
 
 // reserve makes a LUN this host's alone, if its target is configured so and the
@@ -35,7 +35,14 @@ func (d *Daemon) reserveUnit(ctx context.Context, l *lun) error {
 	if !l.exclusive() {
 		return nil
 	}
-	return d.reserveFrom(ctx, l, d.opts.Preempt)
+	return d.reserveFrom(ctx, l, l.target.preempts())
+}
+
+// preempts is the key that the target's reservations may be taken from.
+func (t *target) preempts() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.preempt
 }
 
 // reserveFrom preempts the key, unless that is 0, and no other.
@@ -77,13 +84,14 @@ func (l *lun) unreserve(ctx context.Context) {
 }
 
 // unreserveAll gives up the reservations of a target that is about to be logged
-// out. One that is away is not waited for.
-func (t *target) unreserveAll(ctx context.Context, s session) {
-	t.mu.Lock()
-	luns := t.luns
-	t.mu.Unlock()
+// out, where the LUN is one of which that is wanted. One that is away is not waited for.
+func (t *target) unreserveAll(ctx context.Context, s session, of func(*lun) bool) {
+	luns := t.attached()
 	_ = together(len(luns), func(i int) error {
 		l := luns[i]
+		if !of(l) {
+			return nil
+		}
 		if state := s.Status().State; l.exclusive() && state != initiator.LoggedIn {
 			t.log.Warn().Stringer("state", state).Msgf("%s stays reserved for this host: its session is not logged in", l.where())
 			return nil
@@ -113,6 +121,6 @@ func (d *Daemon) reportReservation(r *status.LUN, l *lun) {
 	if now.Lost != nil {
 		r.Reservation = "lost"
 		r.Warnings = append(r.Warnings, fmt.Sprintf("nothing is written: %s; `iscsifs login %s %s` reserves it again",
-			withoutPlace(now.Lost), plain.Quoted(d.opts.Mountpoint), l.target.cfg.IQN))
+			withoutPlace(now.Lost), plain.Quoted(d.opts.Mountpoint), l.target.cfg().IQN))
 	}
 }

@@ -22,6 +22,7 @@ type fakeDisk struct {
 	info        initiator.DiskInfo
 	data        []byte
 	syncErr     error // of each Sync
+	writeErr    error // of each write
 	syncs       int
 	status      initiator.DiskStatus
 	refreshErr  error  // of each Refresh
@@ -132,8 +133,10 @@ func (d *fakeDisk) WritevAt(_ context.Context, bufs [][]byte, off int64) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	copy(d.data[off:], bytes.Join(bufs, nil))
-	return nil
+	if d.writeErr == nil {
+		copy(d.data[off:], bytes.Join(bufs, nil))
+	}
+	return d.writeErr
 }
 
 func (d *fakeDisk) Zero(ctx context.Context, off, n int64) error {
@@ -189,6 +192,23 @@ func (d *fakeDisk) loseReservation() {
 	d.reservation.Lost = initiator.ErrReservationLost
 }
 
+// refuseWrites makes each write from now on return err.
+func (d *fakeDisk) refuseWrites(err error) { d.change(func() { d.writeErr = err }) }
+
+// counted is one of the disk's counters.
+func (d *fakeDisk) counted(n *int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return *n
+}
+
+// medium is a block of what stands on the disk.
+func (d *fakeDisk) medium(off int64) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return bytes.Clone(d.data[off : off+4096])
+}
+
 // synced counts the Syncs.
 func (d *fakeDisk) synced() int {
 	d.mu.Lock()
@@ -215,6 +235,13 @@ type fakeSession struct {
 	logouts  int
 	tell     func(initiator.Event)
 	accepts  func(scsi.LUN, int64, int64) bool
+	adjusted []initiator.Config
+}
+
+func (s *fakeSession) Adjust(cfg initiator.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adjusted = append(s.adjusted, cfg)
 }
 
 func (s *fakeSession) LUNs(context.Context) ([]scsi.LUN, error) {
@@ -365,12 +392,16 @@ type site struct {
 	sessions map[string]*fakeSession
 	refusals map[string]error // by target: what a login fails with
 	logins   map[string]int
+	hangs    map[string]bool        // by target: a login ends with its context
+	offers   []initiator.Discovered // of every portal
+	offerErr error                  // of each discovery
+	asked    []initiator.Config     // of the discoveries
 	mu       sync.Mutex
 }
 
 func newSite(sessions ...*fakeSession) *site {
 	s := &site{cfg: &config.Config{Path: "/etc/iscsifs/nas.toml"}, mount: newFakeMount(),
-		sessions: map[string]*fakeSession{}, refusals: map[string]error{}, logins: map[string]int{}}
+		sessions: map[string]*fakeSession{}, refusals: map[string]error{}, logins: map[string]int{}, hangs: map[string]bool{}}
 	for i, session := range sessions {
 		t := config.Target{IQN: session.target, Required: true, Portals: []config.Portal{{Host: "192.0.2.1", Port: 3260}}, Session: config.Session{Sessions: 1}}
 		if i > 0 {
@@ -395,11 +426,25 @@ func (s *site) tried(iqn string) int {
 	return s.logins[iqn]
 }
 
-func (s *site) login(_ context.Context, cfgs []initiator.Config) (session, error) {
-	cfg := cfgs[0]
+// hang makes the logins to a target wait for ever.
+func (s *site) hang(iqn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.hangs[iqn] = true
+}
+
+func (s *site) login(ctx context.Context, cfgs []initiator.Config, _ bool) (session, error) {
+	cfg := cfgs[0]
+	s.mu.Lock()
 	s.logins[cfg.TargetName]++
+	hangs := s.hangs[cfg.TargetName]
+	s.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.refusals[cfg.TargetName]; err != nil {
 		return nil, &initiator.Error{Op: "login", Target: cfg.TargetName, Portal: cfg.Portals[0], Err: err}
 	}
@@ -409,7 +454,33 @@ func (s *site) login(_ context.Context, cfgs []initiator.Config) (session, error
 }
 
 func (s *site) options(point string) Options {
-	return Options{Config: s.cfg, Mountpoint: point, InitiatorName: "iqn.2026-11.org.example:host"}
+	return Options{Config: s.load(), Mountpoint: point, InitiatorName: "iqn.2026-11.org.example:host",
+		discover: s.discover, Load: func() (*config.Config, error) { return s.load(), nil }}
+}
+
+// load is the configuration as it is now.
+func (s *site) load() *config.Config {
+	cfg := *s.cfg
+	cfg.Targets, cfg.Discoveries = slices.Clone(s.cfg.Targets), slices.Clone(s.cfg.Discoveries)
+	return &cfg
+}
+
+// discover is what every portal says.
+func (s *site) discover(_ context.Context, cfg initiator.Config) ([]initiator.Discovered, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, cfg)
+	return s.offers, s.offerErr
+}
+
+// offer makes the portals offer these targets, each by the addresses.
+func (s *site) offer(err error, iqns ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offers, s.offerErr = nil, err
+	for _, iqn := range iqns {
+		s.offers = append(s.offers, initiator.Discovered{Name: iqn, Portals: []initiator.DiscoveredPortal{{Address: "192.0.2.1:3260", Tag: 1}}})
+	}
 }
 
 // start starts a daemon on a mountpoint of its own.

@@ -18,31 +18,43 @@ import (
 // iqn is not empty, all at once so that one that hangs does not delay another.
 // Its error names each LUN that could not be, and has the exit code Dirty.
 func (d *Daemon) Flush(ctx context.Context, iqn string) error {
-	luns := d.attached()
+	var luns []*lun
+	for _, l := range d.unended() {
+		if l.of(iqn) {
+			luns = append(luns, l)
+		}
+	}
+	return d.flushAll(ctx, luns)
+}
+
+// flushAll is Flush for these LUNs.
+func (d *Daemon) flushAll(ctx context.Context, luns []*lun) error {
 	failures := make([]error, len(luns))
 	var group sync.WaitGroup
 	for i, l := range luns {
-		if l.volume == nil || !l.of(iqn) {
-			continue
+		if l.volume != nil {
+			group.Go(func() { failures[i] = d.flushOne(ctx, l) })
 		}
-		group.Go(func() { failures[i] = d.flushOne(ctx, l) })
 	}
 	group.Wait()
 	return exitcode.With(exitcode.Dirty, errors.Join(failures...))
 }
 
 // of tells whether the LUN belongs to the target; the empty name is every one's.
-func (l *lun) of(iqn string) bool { return iqn == "" || strings.EqualFold(l.target.cfg.IQN, iqn) }
+func (l *lun) of(iqn string) bool { return iqn == "" || strings.EqualFold(l.target.cfg().IQN, iqn) }
 
 func (d *Daemon) flushOne(ctx context.Context, l *lun) error {
 	err := l.volume.Sync(ctx)
 	if err == nil {
 		return nil
 	}
+	if absent, is := l.opened.inner().(*absentDisk); is {
+		err = absent.why
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	unit := fmt.Sprintf("LUN %d of %s", l.number, l.target.cfg.IQN)
+	unit := fmt.Sprintf("LUN %d of %s", l.number, l.target.cfg().IQN)
 	why := withoutPlace(err)
 	if to, shrunk := l.shrunk(err); shrunk {
 		why = "it " + l.shrunkText(to, d.opts.Mountpoint)
@@ -82,7 +94,7 @@ func (l *lun) dirty() int64 {
 // Dirty is how many bytes are not yet for certain on their targets.
 func (d *Daemon) Dirty() int64 {
 	var sum int64
-	for _, l := range d.attached() {
+	for _, l := range d.unended() {
 		if l.volume != nil {
 			sum += l.dirty()
 		}

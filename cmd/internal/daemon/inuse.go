@@ -19,7 +19,28 @@ import (
 // nil if nothing is seen to. The process that asks can have inherited a file from
 // its shell; it is named only if nobody else holds anything.
 func (d *Daemon) inUse(ctx context.Context, asker int) error {
+	return d.heldBy(ctx, asker, "unmount "+d.opts.Mountpoint, func(holders.Holder) bool { return true })
+}
+
+// targetInUse is inUse for the files of one target.
+func (d *Daemon) targetInUse(ctx context.Context, t *target, asker int) error {
+	files := map[string]bool{}
+	for _, l := range t.attached() {
+		files[filepath.Join(d.opts.Mountpoint, l.path())] = l.first == nil
+	}
+	return d.heldBy(ctx, asker, "logout "+t.cfg().IQN, func(h holders.Holder) bool { return files[h.LUNPath] })
+}
+
+// lunInUse is inUse for one file.
+func (d *Daemon) lunInUse(ctx context.Context, l *lun) error {
+	file := filepath.Join(d.opts.Mountpoint, l.path())
+	return d.heldBy(ctx, 0, "remove "+l.path(), func(h holders.Holder) bool { return h.LUNPath == file })
+}
+
+// heldBy names the holders that count.
+func (d *Daemon) heldBy(ctx context.Context, asker int, what string, counts func(holders.Holder) bool) error {
 	list, notes, err := d.server.Holders(ctx)
+	list = slices.DeleteFunc(list, func(h holders.Holder) bool { return !counts(h) })
 	isAsker := func(h holders.Holder) bool { return h.PID != 0 && h.PID == asker }
 	if slices.ContainsFunc(list, func(h holders.Holder) bool { return !isAsker(h) }) {
 		list = slices.DeleteFunc(list, isAsker)
@@ -27,14 +48,14 @@ func (d *Daemon) inUse(ctx context.Context, asker int) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return d.busyWith(list, notes)
+	return busyWith(what, list, notes)
 }
 
 // busyWith words the refusal: a line for each holder, in the order in which they
 // can be freed.
-func (d *Daemon) busyWith(list []holders.Holder, notes []holders.Note) error {
+func busyWith(what string, list []holders.Holder, notes []holders.Note) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "unmount %s: in use, nothing was changed; free it in this order:", d.opts.Mountpoint)
+	fmt.Fprintf(&b, "%s: in use, nothing was changed; free it in this order:", what)
 	for _, h := range list {
 		fmt.Fprintf(&b, "\n  %s", h)
 	}
@@ -84,9 +105,25 @@ func (d *Daemon) seesAll(ctx context.Context) bool {
 // busyUnseen names, by what the tree knows, who cannot be seen in /proc: another
 // user's process, or one in another PID namespace.
 func (d *Daemon) busyUnseen() error {
+	return d.openUnseen("unmount "+d.opts.Mountpoint, func(string) bool { return true })
+}
+
+// targetBusyUnseen is busyUnseen for the files of one target.
+func (d *Daemon) targetBusyUnseen(t *target) error {
+	files := map[string]bool{}
+	for _, l := range t.attached() {
+		files[l.path()] = l.first == nil
+	}
+	return d.openUnseen("logout "+t.cfg().IQN, func(path string) bool { return files[path] })
+}
+
+func (d *Daemon) openUnseen(what string, counts func(path string) bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "unmount %s: in use, nothing was changed; by whom cannot be seen from here: `sudo fuser -vm %s` may tell", d.opts.Mountpoint, d.opts.Mountpoint)
+	fmt.Fprintf(&b, "%s: in use, nothing was changed; by whom cannot be seen from here: `sudo fuser -vm %s` may tell", what, d.opts.Mountpoint)
 	for _, open := range d.files.OpenFiles() {
+		if !counts(open.Path) {
+			continue
+		}
 		fmt.Fprintf(&b, "\n  %s: opened by process %s", filepath.Join(d.opts.Mountpoint, open.Path), joinInts(open.PIDs))
 	}
 	return exitcode.With(exitcode.InUse, errors.New(b.String()))

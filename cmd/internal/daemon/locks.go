@@ -85,7 +85,7 @@ func unitKey(l *lun) string {
 	if ok && best.WorldWideUnique() {
 		return id
 	}
-	return strings.Join([]string{strings.ToLower(l.target.cfg.IQN), strconv.FormatUint(l.number, 10), id, info.Serial}, "\x00")
+	return strings.Join([]string{strings.ToLower(l.target.cfg().IQN), strconv.FormatUint(l.number, 10), id, info.Serial}, "\x00")
 }
 
 // flushPatience is how long to wait for a daemon that has lost its mount and still
@@ -148,4 +148,48 @@ func (d *Daemon) tellWait(by *guard.Use) {
 func unmounted(held *guard.HeldError) bool {
 	_, found, err := mounts.Find(held.By.Mountpoint)
 	return err == nil && !found
+}
+
+// lockPaths makes this the only daemon with the sessions of a target, those that are
+// out too. What is locked already stays so.
+func (d *Daemon) lockPaths(ctx context.Context, t *target) error {
+	use := guard.Use{Mountpoint: d.opts.Mountpoint, Socket: d.opts.Socket}
+	t.mu.Lock()
+	next := t.next
+	t.mu.Unlock()
+	paths := t.paths()
+	if next != nil {
+		paths = append(paths, t.pathsWith(next)...)
+	}
+	for _, path := range paths {
+		if t.locked(path.ISID) {
+			continue
+		}
+		lock, err := d.whenFlushed(ctx, func() (*guard.Lock, error) {
+			return guard.Nexus(ctx, d.opts.InitiatorName, path.ISID, path.TargetName, use)
+		})
+		if err != nil {
+			return err
+		}
+		t.mu.Lock()
+		t.nexus[path.ISID] = lock
+		t.mu.Unlock()
+	}
+	return nil
+}
+
+func (t *target) locked(isid [6]byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nexus[isid] != nil
+}
+
+// unlockPaths lets another have the sessions, which are closed.
+func (t *target) unlockPaths() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, lock := range t.nexus {
+		_ = lock.Release() // the name goes with the process in any case
+	}
+	clear(t.nexus)
 }

@@ -18,7 +18,9 @@ import (
 // not unique in the world does not make one unit of two targets'.
 func TestUnitKey(t *testing.T) {
 	unit := func(iqn, portal string, number uint64) *lun {
-		return &lun{target: &target{cfg: config.Target{IQN: iqn}}, portal: portal, number: number,
+		t := &target{}
+		t.current.Store(&config.Target{IQN: iqn})
+		return &lun{target: t, portal: portal, number: number,
 			disk: newFakeDisk(scsi.PeripheralLUN(1), "weak")}
 	}
 	first := unitKey(unit(iqnA, "localhost:3260", 1))

@@ -6,89 +6,122 @@ import (
 	"fmt"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/initiator"
 )
 
 // LoginOptions say what to log in to.
 type LoginOptions struct {
 	IQN     string // of one target, or "all"
+	Portal  string // of one path; "" = all
 	Preempt uint64 // key to take a reservation from; 0 = none
 }
 
-// Login makes targets usable again: where a persistent reservation was lost it is
-// taken anew, and what is dirty is written. It does nothing to a target that has all
-// it needs.
+// errManual is why a target is not logged in to by itself.
+var errManual = errors.New(`login = "manual" in the configuration: only iscsifs login logs in to it`)
+
+// Login opens sessions that are not there, and returns when the files are. Where a
+// persistent reservation was lost it is taken anew, and what is dirty is written. It
+// does nothing to a target that has all it needs.
 func (d *Daemon) Login(ctx context.Context, o LoginOptions) error {
-	targets := d.targets
-	if o.IQN != "all" {
-		t := d.targetNamed(o.IQN)
-		if t == nil {
-			return exitcode.Errorf(exitcode.Usage, "login %s: %s has no target of this name", o.IQN, d.opts.Mountpoint)
-		}
-		targets = []*target{t}
+	c, err := d.choose("login", o.IQN, o.Portal)
+	if err != nil {
+		return err
 	}
-	var failures []error
-	for _, t := range targets {
-		failures = append(failures, d.login(ctx, t, o.Preempt))
-	}
-	return errors.Join(failures...)
+	return d.work(ctx, func(ctx context.Context) error {
+		return c.each(ctx, func(ctx context.Context, t *target) error { return d.login(ctx, t, c.portal, o.Preempt) })
+	})
 }
 
-func (d *Daemon) login(ctx context.Context, t *target, preempt uint64) error {
+func (d *Daemon) login(ctx context.Context, t *target, portal string, preempt uint64) error {
+	if err := t.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer t.giveTurn()
+	t.bringIn(portal)
+	if t.now() == up {
+		return errors.Join(d.addPaths(ctx, t), d.reserveAll(ctx, t, preempt))
+	}
+	t.setPreempt(preempt)
+	defer t.setPreempt(d.opts.Preempt)
+	was := t.now()
+	c, err := t.connect(ctx)
+	if err == nil {
+		err = d.attach(ctx, t, c)
+	}
+	if err == nil {
+		t.log.Info().Int("luns", len(c.disks)).Msg("logged in, as was asked: its files are there")
+		return nil
+	}
+	t.change(was, err)
+	if was == waiting {
+		return exitcode.With(exitcode.Code(exitcode.Of(err)), fmt.Errorf("%w; it is tried again by itself", err))
+	}
+	return err
+}
+
+// bringIn notes which paths are to be used that were logged out by hand: all, or one.
+// A target that is out altogether has no other then.
+func (t *target) bringIn(portal string) {
 	t.mu.Lock()
-	s, luns, why := t.session, t.luns, reason(t.reason)
-	t.mu.Unlock()
-	if s == nil {
-		if why == "" {
-			why = "the first attempt is under way"
+	defer t.mu.Unlock()
+	switch {
+	case portal == "":
+		clear(t.outPaths)
+	case t.state == out:
+		for other := range t.places {
+			t.outPaths[other] = other != portal
 		}
-		return exitcode.Errorf(exitcode.Unreachable, "login %s: it is not logged in, and is tried again by itself: %s", t.cfg.IQN, why)
+	default:
+		delete(t.outPaths, portal)
+	}
+}
+
+func (t *target) setPreempt(key uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.preempt = key
+}
+
+// addPaths gives the session of a target the paths that are in and that it has not.
+// One that cannot log in is out again.
+func (d *Daemon) addPaths(ctx context.Context, t *target) error {
+	s, ok := t.sessionNow().(pathSession)
+	if !ok {
+		return nil // the only path is there
 	}
 	var failures []error
-	for _, l := range luns {
-		failures = append(failures, d.reserveAgain(ctx, l, preempt))
+	for _, portal := range t.missingPaths() {
+		err := s.Add(ctx, t.pathsBy(portal, t.cfg()))
+		if err != nil {
+			t.takeOutPath(portal)
+			_ = s.Remove(ctx, portal)
+			failures = append(failures, Classify(err))
+			continue
+		}
+		t.log.Info().Str("portal", portal).Msg("path logged in, as was asked")
 	}
 	return errors.Join(failures...)
 }
 
-// reserveAgain takes a reservation that was lost, and lets go what waits for it.
-func (d *Daemon) reserveAgain(ctx context.Context, l *lun, preempt uint64) error {
-	if !l.exclusive() {
-		return nil
-	}
-	if l.writable() != nil {
-		l.setStale(true)
-		if err := d.reserveFrom(ctx, l, preempt); err != nil {
-			return err
+// sessionNow is the session, or nil.
+func (t *target) sessionNow() session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.session
+}
+
+// missingPaths are the portals that are in, and of which the session knows nothing.
+func (t *target) missingPaths() (list []string) {
+	known := map[string]bool{}
+	if s, ok := t.sessionNow().(interface{ PathStatus() []initiator.PathStatus }); ok {
+		for _, p := range s.PathStatus() {
+			known[p.Address] = true
 		}
-		l.target.log.Info().Msgf("%s is reserved for this host again, as was asked", l.where())
 	}
-	if !l.isStale() { // also of a login before that was interrupted
-		return nil
+	for _, portal := range t.portals() {
+		if !known[portal] && !t.isOut(portal) {
+			list = append(list, portal)
+		}
 	}
-	if err := l.distrust(ctx); err != nil {
-		return fmt.Errorf("login: %w", err)
-	}
-	l.volume.WriteLate()
-	return nil
-}
-
-// distrust forgets what others may have written while the LUN was not reserved.
-func (l *lun) distrust(ctx context.Context) error {
-	if err := l.volume.Distrust(ctx); err != nil {
-		return fmt.Errorf("forget what may have changed on %s: %w", l.where(), err)
-	}
-	l.setStale(false)
-	return nil
-}
-
-func (l *lun) setStale(is bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stale = is
-}
-
-func (l *lun) isStale() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.stale
+	return list
 }

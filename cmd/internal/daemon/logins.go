@@ -21,12 +21,12 @@ type loginCount struct {
 }
 
 // countLogins begins with all targets missing.
-func countLogins(targets []*target, tell func(Logins)) *loginCount {
+func countLogins(list []outcome, tell func(Logins)) *loginCount {
 	c := &loginCount{tell: tell}
-	for _, t := range targets {
-		c.Missing = append(c.Missing, t.cfg.IQN)
+	for _, o := range list {
+		c.Missing = append(c.Missing, o.t.cfg().IQN)
 	}
-	c.Total = len(targets)
+	c.Total = len(list)
 	if tell != nil {
 		tell(c.Logins)
 	}
@@ -38,7 +38,7 @@ func (c *loginCount) answered(t *target) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Done++
-	c.Missing = slices.DeleteFunc(slices.Clone(c.Missing), func(iqn string) bool { return iqn == t.cfg.IQN })
+	c.Missing = slices.DeleteFunc(slices.Clone(c.Missing), func(iqn string) bool { return iqn == t.cfg().IQN })
 	if c.tell != nil {
 		c.tell(c.Logins)
 	}

@@ -15,11 +15,12 @@ import (
 type lun struct {
 	target *target
 	number uint64
-	opened disk   // as the session opened it
-	disk   disk   // the same, with what forbids to write it
-	gate   *gate  // of disk; nil = none is needed
-	portal string // "host:port" that it was opened through
+	opened *socket // with what the session opened
+	disk   disk    // the same, with what forbids to write it
+	gate   *gate   // of disk; nil = none is needed
+	portal string  // "host:port" that it was opened through
 	name   string
+	shown  bool   // its file has been put into the tree
 	links  []link // in by-id and by-path, and a further path's own name
 	first  *lun   // the LUN whose file this is another path to; nil = it has a file
 	volume *cache.Volume
@@ -37,11 +38,11 @@ type lun struct {
 type link struct{ dir, name string }
 
 // path is the LUN's file or link, from the mountpoint on.
-func (l *lun) path() string { return path.Join(l.target.cfg.Directory, l.name) }
+func (l *lun) path() string { return path.Join(l.target.cfg().Directory, l.name) }
 
 // where names the LUN in messages.
 func (l *lun) where() string {
-	return "LUN " + strconv.FormatUint(l.number, 10) + " of " + l.target.cfg.IQN + " at " + l.portal
+	return "LUN " + strconv.FormatUint(l.number, 10) + " of " + l.target.cfg().IQN + " at " + l.portal
 }
 
 // size is the length of its file.
@@ -64,7 +65,7 @@ func (l *lun) data() *cache.Volume {
 func (l *lun) xattrs() map[string]string {
 	info := l.disk.Info()
 	attrs := map[string]string{
-		"target":     l.target.cfg.IQN,
+		"target":     l.target.cfg().IQN,
 		"portal":     l.portal,
 		"lun":        strconv.FormatUint(l.number, 10),
 		"vendor":     info.Inquiry.Vendor,

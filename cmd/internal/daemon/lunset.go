@@ -4,20 +4,21 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"syscall"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 )
 
 // newLUN is a LUN that is not attached yet.
 func newLUN(t *target, o openDisk, portal string) *lun {
-	l := &lun{target: t, number: o.number, opened: o.disk, disk: o.disk, portal: portal, name: lunName(o.number)}
+	in := newSocket(o.disk)
+	l := &lun{target: t, number: o.number, opened: in, disk: in, portal: portal, name: lunName(o.number)}
 	switch {
-	case t.cfg.ReadOnly:
-		l.disk = readOnlyDisk{o.disk}
+	case t.cfg().ReadOnly:
+		l.disk = readOnlyDisk{in}
 	case o.disk.ReadOnly():
-		l.gate = &gate{disk: o.disk}
+		l.gate = &gate{disk: in}
 		l.disk = l.gate
 	}
 	l.told = l.facts()
@@ -41,8 +42,8 @@ func (d *Daemon) change() (done func(), err error) {
 	return d.attaching.Unlock, nil
 }
 
-// endChanges returns when nobody changes the set of LUNs any more. The state is
-// Finishing.
+// endChanges returns when nobody changes the set of LUNs any more, nor can begin
+// anything in the background. The state is Finishing.
 func (d *Daemon) endChanges() {
 	d.attaching.Lock()
 	defer d.attaching.Unlock()
@@ -54,7 +55,7 @@ func (d *Daemon) addLocked(ctx context.Context, t *target, o openDisk, portal st
 	l := newLUN(t, o, portal)
 	var err error
 	if len(d.attached()) >= maxLUNs {
-		err = errTooMany(t.cfg.IQN)
+		err = errTooMany(t.cfg().IQN)
 	} else {
 		err = d.attachOne(ctx, l)
 	}
@@ -87,10 +88,10 @@ func (d *Daemon) replace(t *target, old, l *lun) {
 // errUnsynced is why a LUN is not removed: data of it is not on the target.
 var errUnsynced = errors.New("there is data that is not on the target")
 
-// remove takes a LUN out of the mount: its names vanish, and who has it open gets
-// EIO. Further paths to its logical unit get a file of their own. Where something was
+// remove takes a LUN out of the mount: its names vanish, its file by one of the
+// methods of the tree for that. Further paths to its logical unit get a file of their own. Where something was
 // written that is not on the target the error is errUnsynced, and the LUN stays.
-func (d *Daemon) remove(ctx context.Context, l *lun) error {
+func (d *Daemon) remove(ctx context.Context, l *lun, file func(dir, name string) error) error {
 	done, err := d.change()
 	if err != nil {
 		return err
@@ -99,31 +100,30 @@ func (d *Daemon) remove(ctx context.Context, l *lun) error {
 	if !slices.Contains(d.attached(), l) {
 		return nil // it was replaced meanwhile
 	}
-	if err := d.withdraw(l); err != nil {
+	if err := d.withdraw(l, file); err != nil {
 		return err
 	}
 	d.removeLocked(ctx, l)
-	for _, other := range d.attached() {
-		if other.first == l {
-			d.promote(ctx, other)
-		}
-	}
+	d.promoteOthers(ctx, l)
 	return nil
 }
 
 // withdraw takes the file of a LUN away, so that nobody writes any more, and gives it
 // back if somebody has until then.
-func (d *Daemon) withdraw(l *lun) error {
+func (d *Daemon) withdraw(l *lun, file func(dir, name string) error) error {
 	if l.first != nil {
 		return nil
 	}
-	d.logUnlessGone(d.files.RemoveLUN(l.target.cfg.Directory, l.name))
+	err := file(l.target.cfg().Directory, l.name)
+	if errors.Is(err, syscall.EBUSY) {
+		return exitcode.With(exitcode.InUse, errors.New("somebody has opened it meanwhile"))
+	}
+	d.logUnlessGone(err)
 	if !l.volume.Unsynced() {
 		return nil
 	}
-	err := d.files.AddLUN(l.target.cfg.Directory, l.name, l.volume, l.xattrs)
-	if err != nil {
-		return fmt.Errorf("present %s again: %w", l.where(), err)
+	if err := d.presentFile(l); err != nil {
+		return err
 	}
 	return errUnsynced
 }
@@ -134,10 +134,19 @@ func (d *Daemon) removeLocked(ctx context.Context, l *lun) {
 	_ = l.opened.Close()
 }
 
+// promoteOthers gives a file to a LUN that was another path to one that is gone.
+func (d *Daemon) promoteOthers(ctx context.Context, gone *lun) {
+	for _, other := range d.attached() {
+		if other.first == gone {
+			d.promote(ctx, other)
+		}
+	}
+}
+
 // promote gives a file to a LUN whose name was a link.
 func (d *Daemon) promote(ctx context.Context, old *lun) {
 	d.detach(ctx, []*lun{old})
-	l := newLUN(old.target, openDisk{old.number, old.opened}, old.portal)
+	l := newLUN(old.target, openDisk{old.number, old.opened.inner()}, old.portal)
 	if err := d.attachOne(ctx, l); err != nil {
 		old.target.log.Error().Err(err).Msgf("%s, which was another path to a LUN that was removed, has no file", old.where())
 		d.removeLocked(ctx, old)

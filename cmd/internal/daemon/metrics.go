@@ -11,7 +11,7 @@ import (
 // Metrics is what a scrape shows. It asks no target.
 func (d *Daemon) Metrics() metrics.Mount {
 	m := metrics.Mount{Mountpoint: d.opts.Mountpoint, CacheSize: d.memory.Size(), CacheUsed: d.memory.Used()}
-	for _, t := range d.targets {
+	for _, t := range d.all() {
 		m.Targets = append(m.Targets, t.metrics())
 	}
 	return m
@@ -19,8 +19,8 @@ func (d *Daemon) Metrics() metrics.Mount {
 
 func (t *target) metrics() metrics.Target {
 	t.mu.Lock()
-	m := metrics.Target{IQN: t.cfg.IQN, State: t.state.String(), Paths: len(t.paths)}
-	s, luns := t.session, t.luns
+	m := metrics.Target{IQN: t.cfg().IQN, State: t.state.String(), Paths: len(t.cfg().Portals) * t.cfg().Session.Sessions}
+	s, luns := t.session, append(t.luns[:len(t.luns):len(t.luns)], t.kept...)
 	t.mu.Unlock()
 	if s != nil {
 		now := s.Status()

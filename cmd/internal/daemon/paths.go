@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,32 +14,78 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
-// pathConfigs are what the logins of a target are made of: one for each session
-// with each portal.
+// paths are what the logins of a target are made of: one for each session with each
+// portal, in the order of the configuration.
 //
-// Each has an ISID of its own, by its place in the configuration. Sessions with
-// different portal groups could share one (conservative reuse, RFC 7143, section
-// 4.4.3.1), but to which group a portal belongs is known only after the login, and
-// two sessions of one ISID with one group would end each other. What persistent
-// reservations need is that an ISID stays: a path has the same after a restart,
-// also when portals are added behind it or the number of sessions changes.
-func pathConfigs(opts *Options, t *config.Target) (list []initiator.Config) {
-	base := sessionConfig(opts, t)
-	for i, portal := range base.Portals {
-		for n := range t.Session.Sessions {
-			cfg := base
-			cfg.Portals = []string{portal}
-			cfg.ISID = identity.SessionISID(opts.InitiatorName, t.IQN, opts.Mountpoint, i*config.MaxSessions+n)
-			list = append(list, cfg)
-		}
+// Each has an ISID of its own, by the place that its portal had when the target was
+// first met with it. Sessions with different portal groups could share one
+// (conservative reuse, RFC 7143, section 4.4.3.1), but to which group a portal belongs
+// is known only after the login, and two sessions of one ISID with one group would end
+// each other. What persistent reservations need is that an ISID stays: a path has the
+// same after a restart, also when portals are added behind it or the number of sessions
+// changes.
+func (t *target) paths() []initiator.Config { return t.pathsWith(t.cfg()) }
+
+// pathsWith are the paths that there would be with these settings.
+func (t *target) pathsWith(settings *config.Target) (list []initiator.Config) {
+	for _, portal := range settings.Portals {
+		list = append(list, t.pathsBy(portal.String(), settings)...)
 	}
 	return list
 }
 
-// loginAll opens the sessions of a target: a single one as it is, several as the
-// paths of its logical units.
-func loginAll(ctx context.Context, cfgs []initiator.Config) (session, error) {
-	if len(cfgs) == 1 {
+// pathsBy are those by one portal.
+func (t *target) pathsBy(portal string, settings *config.Target) (list []initiator.Config) {
+	base := sessionConfig(t.opts, settings)
+	base.OnEvent, base.AcceptShrink = t.news.tell, t.acceptsShrink
+	base.Portals = []string{portal}
+	t.mu.Lock()
+	place := t.places[portal]
+	t.mu.Unlock()
+	for n := range settings.Session.Sessions {
+		cfg := base
+		cfg.ISID = identity.SessionISID(t.opts.InitiatorName, settings.IQN, t.opts.Mountpoint, place*config.MaxSessions+n)
+		list = append(list, cfg)
+	}
+	return list
+}
+
+// pathsIn are the paths but for those that were logged out by hand.
+func (t *target) pathsIn() []initiator.Config {
+	return slices.DeleteFunc(t.paths(), func(c initiator.Config) bool { return t.isOut(c.Portals[0]) })
+}
+
+func (t *target) isOut(portal string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.outPaths[portal]
+}
+
+// placePortals gives each portal a place of its own; who has one keeps it.
+func (t *target) placePortals(portals []config.Portal) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, p := range portals {
+		if _, placed := t.places[p.String()]; !placed {
+			t.places[p.String()] = freePlace(t.places, i)
+		}
+	}
+}
+
+// freePlace is the first place from i on that is not taken.
+func freePlace(places map[string]int, i int) int {
+	taken := slices.Collect(maps.Values(places))
+	for slices.Contains(taken, i) {
+		i++
+	}
+	return i
+}
+
+// loginAll opens the sessions of a target: the only one as it is, several as the
+// paths of its logical units. A target that has several can lose all but one by a
+// logout, and get them back.
+func loginAll(ctx context.Context, cfgs []initiator.Config, several bool) (session, error) {
+	if !several {
 		return login(ctx, cfgs[0])
 	}
 	paths, err := initiator.LoginPaths(ctx, cfgs)
@@ -98,7 +145,7 @@ func portalOf(p initiator.PathStatus) string {
 
 // portals are the addresses by which the LUN is reached.
 func (l *lun) portals() []string {
-	if several, ok := l.opened.(interface{ Portals() []string }); ok {
+	if several, ok := l.opened.inner().(interface{ Portals() []string }); ok {
 		return several.Portals()
 	}
 	return []string{l.portal}
@@ -110,6 +157,7 @@ func addPaths(r *status.Target, s session) bool {
 	if !ok {
 		return false
 	}
+	loggedOut := slices.DeleteFunc(r.Portals, func(p status.Portal) bool { return p.State != out.String() })
 	r.Portals = nil
 	for _, p := range several.PathStatus() {
 		r.Portals = append(r.Portals, status.Portal{
@@ -120,6 +168,7 @@ func addPaths(r *status.Target, s session) bool {
 			Reason:  reason(p.Reason),
 		})
 	}
+	r.Portals = append(r.Portals, loggedOut...)
 	return true
 }
 

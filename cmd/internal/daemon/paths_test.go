@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,13 +18,13 @@ import (
 // TestPathConfigs: a session of its own for each portal times sessions, all with
 // ISIDs of their own, which stay when paths are added.
 func TestPathConfigs(t *testing.T) {
-	opts := Options{InitiatorName: "iqn.2026-11.org.example:host", Mountpoint: "/mnt/luns"}
-	target := func(sessions int, hosts ...string) *config.Target {
-		c := &config.Target{IQN: iqnA, Session: config.Session{Sessions: sessions}}
+	opts := newSite().options("/mnt/luns")
+	pathsOf := func(sessions int, hosts ...string) []initiator.Config {
+		c := config.Target{IQN: iqnA, Session: config.Session{Sessions: sessions}}
 		for _, h := range hosts {
 			c.Portals = append(c.Portals, config.Portal{Host: h, Port: 3260})
 		}
-		return c
+		return newDaemon(opts, nil).newTarget(c, nil).paths()
 	}
 	isids := func(list []initiator.Config) map[[6]byte]string {
 		m := map[[6]byte]string{}
@@ -35,9 +36,9 @@ func TestPathConfigs(t *testing.T) {
 		}
 		return m
 	}
-	one := pathConfigs(&opts, target(1, "192.0.2.1"))
-	two := pathConfigs(&opts, target(1, "192.0.2.1", "192.0.2.2"))
-	six := pathConfigs(&opts, target(2, "192.0.2.1", "192.0.2.2", "192.0.2.3"))
+	one := pathsOf(1, "192.0.2.1")
+	two := pathsOf(1, "192.0.2.1", "192.0.2.2")
+	six := pathsOf(2, "192.0.2.1", "192.0.2.2", "192.0.2.3")
 	if len(one) != 1 || len(two) != 2 || len(six) != 6 || len(isids(six)) != 6 {
 		t.Fatalf("%d, %d and %d paths, of which %d have ISIDs of their own", len(one), len(two), len(six), len(isids(six)))
 	}
@@ -51,9 +52,9 @@ func TestPathConfigs(t *testing.T) {
 	}
 	most := make([]string, config.MaxPortals)
 	for i := range most {
-		most[i] = "192.0.2.1"
+		most[i] = fmt.Sprintf("192.0.2.%d", i+1)
 	}
-	if all := pathConfigs(&opts, target(config.MaxSessions, most...)); len(isids(all)) != config.MaxPortals*config.MaxSessions {
+	if all := pathsOf(config.MaxSessions, most...); len(isids(all)) != config.MaxPortals*config.MaxSessions {
 		t.Error("two of the most paths that there may be have one ISID")
 	}
 }
@@ -70,7 +71,7 @@ func (m manyPaths) PathStatus() []initiator.PathStatus { return m.paths }
 func TestReportPaths(t *testing.T) {
 	fake := newFakeSession(iqnA, 1)
 	s := newSite(fake)
-	d := newDaemon(s.options("/mnt/luns"), func(context.Context, []initiator.Config) (session, error) {
+	d := newDaemon(s.options("/mnt/luns"), func(context.Context, []initiator.Config, bool) (session, error) {
 		return manyPaths{fake, []initiator.PathStatus{
 			{Address: "nas:3260", Portal: "192.0.2.1:3260", Tag: 1, LoggedIn: true, State: "logged in", Access: []scsi.AccessState{scsi.ActiveOptimized}},
 			{Address: "192.0.2.2:3260", Portal: "192.0.2.2:3260", Tag: 2, LoggedIn: true, State: "logged in", Access: []scsi.AccessState{scsi.ActiveOptimized, scsi.Standby}},

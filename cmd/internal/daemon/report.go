@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/iscsifs/iscsifs/cache"
@@ -21,47 +21,38 @@ func (d *Daemon) Report(ctx context.Context) status.Mount {
 		PID:        os.Getpid(),
 		State:      d.lifecycle.now().String(),
 		Log:        d.opts.LogPlace,
-		Warnings:   d.opts.Warnings,
+		Warnings:   append(slices.Clone(d.opts.Warnings), d.silences()...),
 		Protection: d.reportProtection(),
 	}
 	held := d.holdersByFile(ctx)
-	for _, t := range d.targets {
+	for _, t := range d.all() {
 		m.Targets = append(m.Targets, d.reportTarget(t, held))
 	}
 	return m
 }
 
-// targetNamed returns a target of the mount by its name, or nil.
-func (d *Daemon) targetNamed(iqn string) *target {
-	for _, t := range d.targets {
-		if strings.EqualFold(t.cfg.IQN, iqn) {
-			return t
-		}
-	}
-	return nil
-}
-
 func (d *Daemon) reportTarget(t *target, held map[string][]status.Holder) status.Target {
 	t.mu.Lock()
 	r := status.Target{
-		IQN:         t.cfg.IQN,
-		Directory:   t.cfg.Directory,
+		IQN:         t.cfg().IQN,
+		Directory:   t.cfg().Directory,
 		State:       t.state.String(),
 		Since:       t.since.Round(time.Second),
 		Reason:      reason(t.reason),
 		NextAttempt: orNil(t.nextAttempt),
-		Interface:   t.cfg.Interface,
-		CHAP:        chapNames(t.cfg.CHAP),
-		Timeouts:    timeouts(&t.cfg.Session),
+		Interface:   t.cfg().Interface,
+		CHAP:        chapNames(t.cfg().CHAP),
+		Timeouts:    timeouts(&t.cfg().Session),
 	}
-	s, luns := t.session, t.luns
+	s, luns, state := t.session, t.luns, t.state
+	for _, p := range t.cfg().Portals {
+		r.Portals = append(r.Portals, status.Portal{Address: p.String(), TPGT: -1, State: t.unusedLocked(p.String())})
+	}
+	luns = append(luns[:len(luns):len(luns)], t.kept...)
 	t.mu.Unlock()
-	for _, p := range t.paths {
-		r.Portals = append(r.Portals, status.Portal{Address: p.Portals[0], TPGT: -1, State: "not in use"})
-	}
-	if s != nil {
+	if s != nil && state != leaving {
 		addSession(&r, s.Status())
-		r.Sessions = reportSessions(sessionsOf(s), t.paths[0].InitiatorName)
+		r.Sessions = reportSessions(sessionsOf(s), t.opts.InitiatorName)
 		if !addPaths(&r, s) {
 			addPortal(&r, s.Status())
 		}
@@ -70,6 +61,14 @@ func (d *Daemon) reportTarget(t *target, held map[string][]status.Holder) status
 		r.LUNs = append(r.LUNs, d.reportLUN(l, held))
 	}
 	return r
+}
+
+// unusedLocked says why a portal without a session has none.
+func (t *target) unusedLocked(portal string) string {
+	if t.outPaths[portal] || t.state == out {
+		return out.String()
+	}
+	return "not in use"
 }
 
 // addSession says how the session of a target does.
@@ -149,10 +148,10 @@ func (l *lun) warnings() []string {
 	if l.disk.Info().UdevID == "" {
 		list = append(list, "identity weak: the target gives no designator (VPD 83h), so that a LUN mapped anew cannot be told from this one")
 	}
-	if f, ok := l.disk.(interface{ FlushUnsupported() bool }); ok && f.FlushUnsupported() {
+	if f, ok := l.opened.inner().(interface{ FlushUnsupported() bool }); ok && f.FlushUnsupported() {
 		list = append(list, "the target knows no SYNCHRONIZE CACHE: that its writes are durable is its word")
 	}
-	if several, ok := l.opened.(interface{ Refusals() []string }); ok {
+	if several, ok := l.opened.inner().(interface{ Refusals() []string }); ok {
 		list = append(list, several.Refusals()...)
 	}
 	if l.first != nil {

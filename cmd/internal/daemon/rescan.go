@@ -19,23 +19,42 @@ import (
 // scanTime is how long the scan of one target may take.
 const scanTime = 30 * time.Second
 
-// Rescan looks for new, removed and resized LUNs on every target.
-func (d *Daemon) Rescan(ctx context.Context, o control.RescanOptions) control.Changes {
-	results := make([]control.Changes, len(d.targets))
+// Rescan looks for new targets of the discoveries, and for new, removed and resized
+// LUNs on every target. What is logged out stays so.
+func (d *Daemon) Rescan(ctx context.Context, o control.RescanOptions) (control.Changes, error) {
+	var c changes
+	err := d.work(ctx, func(ctx context.Context) error {
+		c.add(d.scanAll(ctx, o)) // before those that are new, which need none
+		if len(d.discoveries()) == 0 {
+			return nil
+		}
+		if err := d.takeList(ctx); err != nil {
+			return err
+		}
+		defer d.giveList()
+		d.findAgain(ctx, &c)
+		return nil
+	})
+	return c.all, err
+}
+
+// noOptions are those of a scan that takes nothing over.
+var noOptions control.RescanOptions
+
+// scanAll scans every target.
+func (d *Daemon) scanAll(ctx context.Context, o control.RescanOptions) control.Changes {
+	targets := d.all()
+	results := make([]control.Changes, len(targets))
 	var group sync.WaitGroup
-	for i, t := range d.targets {
+	for i, t := range targets {
 		group.Go(func() { results[i] = d.scan(ctx, t, o, true).Changes })
 	}
 	group.Wait()
-	var all control.Changes
+	var c changes
 	for _, r := range results {
-		all.Done = append(all.Done, r.Done...)
-		all.Refused = append(all.Refused, r.Refused...)
-		if all.Code == 0 {
-			all.Code = r.Code
-		}
+		c.add(r)
 	}
-	return all
+	return c.all
 }
 
 // scan is one look at the LUNs of a target. One that nobody asked for removes only
@@ -50,7 +69,7 @@ func (d *Daemon) scan(ctx context.Context, t *target, o control.RescanOptions, a
 		defer func() { <-t.scans }()
 		s.run(ctx)
 	case <-ctx.Done():
-		s.fail(exitcode.With(exitcode.Unreachable, fmt.Errorf("rescan %s: %w", t.cfg.IQN, context.Cause(ctx))))
+		s.fail(exitcode.With(exitcode.Unreachable, fmt.Errorf("rescan %s: %w", t.cfg().IQN, context.Cause(ctx))))
 	}
 	return s
 }
@@ -84,7 +103,9 @@ func (s *scan) fail(err error) {
 func (s *scan) run(ctx context.Context) {
 	session, why := s.t.live()
 	if session == nil {
-		s.fail(why)
+		if s.t.now() != out { // else it is as somebody wants it
+			s.fail(why)
+		}
 		return
 	}
 	s.session = session
@@ -112,12 +133,12 @@ func (t *target) live() (session, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.session != nil:
+	case t.state == up:
 		return t.session, nil
 	case t.reason != nil:
-		return nil, exitcode.With(exitcode.Code(exitcode.Of(Classify(t.reason))), fmt.Errorf("%s: not logged in: %w", t.cfg.IQN, t.reason))
+		return nil, exitcode.With(exitcode.Code(exitcode.Of(Classify(t.reason))), fmt.Errorf("%s: not logged in: %w", t.cfg().IQN, t.reason))
 	}
-	return nil, exitcode.Errorf(exitcode.Unreachable, "%s: not logged in: %s", t.cfg.IQN, t.state)
+	return nil, exitcode.Errorf(exitcode.Unreachable, "%s: not logged in: %s", t.cfg().IQN, t.state)
 }
 
 // refresh asks LUNs what they are, all at once. Where nobody asked for the scan the
@@ -188,7 +209,7 @@ func (s *scan) acceptShrink(ctx context.Context, l *lun) error {
 func (s *scan) remove(ctx context.Context, l *lun, why error) {
 	err := errUnsynced
 	if l.first != nil || !l.volume.Unsynced() {
-		err = s.d.remove(ctx, l)
+		err = s.d.remove(ctx, l, s.d.files.RemoveLUN)
 	}
 	if errors.Is(err, errUnsynced) {
 		_ = s.d.follow(ctx, l)
@@ -206,9 +227,8 @@ func (s *scan) remove(ctx context.Context, l *lun, why error) {
 
 // discover makes a file of a LUN that is new, if the configuration wants it.
 func (s *scan) discover(ctx context.Context, n numberedLUN) {
-	wanted := s.t.cfg.LUNs == nil || slices.ContainsFunc(s.t.cfg.LUNs, func(listed uint16) bool { return uint64(listed) == n.number })
 	known := slices.ContainsFunc(s.t.attached(), func(l *lun) bool { return l.number == n.number })
-	if !wanted || known {
+	if !s.t.wants(n.number) || known {
 		return
 	}
 	done, err := s.d.change() // before the disk is opened: a mount that ends logs out meanwhile
@@ -217,6 +237,9 @@ func (s *scan) discover(ctx context.Context, n numberedLUN) {
 		return
 	}
 	defer done()
+	if s.t.now() != up {
+		return // it is being logged out
+	}
 	disk, err := s.session.OpenDisk(ctx, n.lun)
 	if errors.Is(err, initiator.ErrNotDisk) {
 		return

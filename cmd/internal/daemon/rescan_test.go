@@ -27,7 +27,16 @@ func wantChanges(t *testing.T, got control.Changes, code exitcode.Code, refused 
 
 func rescan(t *testing.T, d *Daemon) control.Changes {
 	t.Helper()
-	return d.Rescan(t.Context(), control.RescanOptions{})
+	return rescanWith(t, d, control.RescanOptions{})
+}
+
+func rescanWith(t *testing.T, d *Daemon, o control.RescanOptions) control.Changes {
+	t.Helper()
+	c, err := d.Rescan(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // wantPaths waits for the files of a mount.
@@ -194,7 +203,7 @@ func TestWrittenWhileRemoved(t *testing.T) {
 	d := served(t, newSite(a))
 	l := d.attached()[0]
 	write(t, d) // after the scan has looked, as d.remove does not
-	if err := d.remove(t.Context(), l); !errors.Is(err, errUnsynced) {
+	if err := d.remove(t.Context(), l, d.files.RemoveLUN); !errors.Is(err, errUnsynced) {
 		t.Errorf("removed: %v", err)
 	}
 	wantPaths(t, d, "lun1")
@@ -220,11 +229,11 @@ func TestReplacedLUN(t *testing.T) {
 	if got := d.scan(t.Context(), d.targets[0], control.RescanOptions{}, false); len(got.Done) != 1 || !strings.Contains(got.Done[0], "refused") {
 		t.Logf("%+v", got) // the state was told before perhaps
 	}
-	if d.attached()[0].opened != disk(old) {
+	if d.attached()[0].opened.inner() != disk(old) {
 		t.Fatal("replaced though nobody asked")
 	}
 	wantChanges(t, rescan(t, d), 0, "", "lun1: removed", "lun1: new, 1.0 MiB")
-	if d.attached()[0].opened == disk(old) {
+	if d.attached()[0].opened.inner() == disk(old) {
 		t.Error("not replaced")
 	}
 }
@@ -302,7 +311,7 @@ func TestShrink(t *testing.T) {
 	if warnings := d.Report(t.Context()).Targets[0].LUNs[0].Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "--accept-shrink") {
 		t.Errorf("warnings %q", warnings)
 	}
-	got := d.Rescan(t.Context(), control.RescanOptions{AcceptShrink: true})
+	got := rescanWith(t, d, control.RescanOptions{AcceptShrink: true})
 	wantChanges(t, got, 0, "", "lun1: dropped 4.0 KiB that lay beyond the new end and was not on the target", "lun1: shrank from 1.0 MiB to 512 KiB", "lun1: back")
 	if err := d.Flush(t.Context(), ""); err != nil {
 		t.Error(err)

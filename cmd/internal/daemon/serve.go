@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
@@ -91,11 +92,11 @@ func (d *Daemon) finish(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	d.lifecycle.finish()
 	d.quit()
+	d.endChanges() // nothing begins any more
 	d.background.Wait()
-	d.endChanges()
 	d.flushErr = d.flushRest(ctx)
 	d.logoutAll(ctx)
-	for _, l := range d.attached() {
+	for _, l := range d.unended() {
 		l.release()
 	}
 	d.closeMemory()
@@ -136,11 +137,9 @@ func (d *Daemon) flushRest(ctx context.Context) error {
 
 // logoutAll ends all sessions at once.
 func (d *Daemon) logoutAll(ctx context.Context) {
-	done := make(chan struct{}, len(d.targets))
-	for _, t := range d.targets {
-		go func() { t.end(ctx); done <- struct{}{} }()
+	var group sync.WaitGroup
+	for _, t := range d.all() {
+		group.Go(func() { t.end(ctx) })
 	}
-	for range d.targets {
-		<-done
-	}
+	group.Wait()
 }

@@ -32,8 +32,19 @@ type disk interface {
 }
 
 // loginFunc opens the sessions of a target, one for each configuration, and returns
-// them as one.
-type loginFunc func(ctx context.Context, cfgs []initiator.Config) (session, error)
+// them as one: several says whether there can be more than one in its life.
+type loginFunc func(ctx context.Context, cfgs []initiator.Config, several bool) (session, error)
+
+// pathSession is a session whose paths can come and go; each is named by its portal.
+type pathSession interface {
+	Add(ctx context.Context, cfgs []initiator.Config) error
+	Remove(ctx context.Context, portal string) error
+}
+
+// adjustable is a session whose credentials and timeouts can change while it lives.
+type adjustable interface {
+	Adjust(cfg initiator.Config)
+}
 
 // login opens a single session.
 func login(ctx context.Context, cfg initiator.Config) (session, error) {

@@ -54,7 +54,7 @@ func (l *LogLevel) toggle() zerolog.Level {
 //
 //	SIGTERM, SIGINT  Terminate
 //	SIGUSR1          log level to debug, and back
-//	SIGHUP           nothing yet, and the log says so
+//	SIGHUP           Reload
 func (d *Daemon) Signals(ctx context.Context, signals <-chan os.Signal, level *LogLevel) {
 	for {
 		select {
@@ -86,6 +86,7 @@ func (d *Daemon) signal(ctx context.Context, s os.Signal, level *LogLevel) {
 		d.log.WithLevel(zerolog.NoLevel).Stringer("level", now).Msg("log level changed by SIGUSR1")
 	case unix.SIGHUP:
 		d.reopenLog()
-		d.log.Warn().Msg("SIGHUP: this version cannot read its configuration again while it is mounted; unmount and mount for that")
+		d.log.Info().Msg("SIGHUP: reads the configuration again")
+		go d.reloadBySignal(ctx) // it may flush; meanwhile other signals are heeded
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/guard"
+	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/fusefs"
 )
 
@@ -24,32 +25,35 @@ func Start(ctx context.Context, opts Options) (*Daemon, error) {
 
 func start(ctx context.Context, opts Options, open loginFunc, mountTree mountFunc) (_ *Daemon, err error) {
 	d := newDaemon(opts, open)
-	trying, quit := context.WithCancel(context.WithoutCancel(ctx))
-	d.quit = quit
 	defer func() {
 		if err != nil {
 			d.abandon(ctx)
 		}
 	}()
-	if err := d.lock(ctx); err != nil {
+	if err := d.lockMountpoint(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.findAll(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.lockTargets(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.openMemory(); err != nil {
 		return nil, err
 	}
-	missing, err := d.connectAll(ctx)
-	if err != nil {
+	if err := d.connectAll(ctx); err != nil {
 		return nil, err
 	}
 	if d.server, err = mountTree(d.files, &d.opts); err != nil {
 		return nil, err
 	}
 	d.protect() // fusermount3 has run
-	for _, t := range d.targets {
-		d.background.Go(func() { d.watch(trying, t) })
+	for _, t := range d.all() {
+		d.serve(t)
 	}
-	for _, t := range missing {
-		d.background.Go(func() { d.bringUp(trying, t) })
+	for _, f := range d.unfound {
+		d.background.Go(func() { d.keepFinding(d.alive, f) })
 	}
 	d.lifecycle.change(Starting, Serving)
 	return d, nil
@@ -59,28 +63,19 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 	d := &Daemon{
 		opts:     opts,
 		log:      opts.Logger,
+		open:     open,
+		listing:  make(chan struct{}, 1),
+		settings: opts.Config,
+		silent:   map[*config.Discovery]error{},
+		slots:    make(chan struct{}, maxLogins),
 		files:    newTree(&opts),
 		end:      newEnding(),
 		finished: make(chan struct{}),
 	}
+	d.alive, d.quit = context.WithCancel(context.Background())
 	d.lifecycle.onState = d.tellState
-	slots := make(chan struct{}, maxLogins)
 	for _, cfg := range opts.Config.Targets {
-		cfg.ReadOnly = cfg.ReadOnly || opts.ReadOnly
-		t := &target{
-			cfg:   cfg,
-			paths: pathConfigs(&opts, &cfg),
-			open:  open,
-			slots: slots,
-			log:   opts.Logger.With().Str("target", cfg.IQN).Logger(),
-			news:  newNews(),
-			scans: make(chan struct{}, 1),
-			since: time.Now(),
-		}
-		for i := range t.paths {
-			t.paths[i].OnEvent, t.paths[i].AcceptShrink = t.news.tell, t.acceptsShrink
-		}
-		d.targets = append(d.targets, t)
+		d.targets = append(d.targets, d.newTarget(cfg, nil))
 	}
 	return d
 }
@@ -122,59 +117,60 @@ func newTree(opts *Options) *fusefs.FS {
 }
 
 // connectAll logs in to all targets at once and makes files of their disks in
-// the order of the configuration. It returns those that need not be there and
-// are not.
-func (d *Daemon) connectAll(ctx context.Context) (missing []*target, err error) {
-	results := make([]struct {
-		c   *connection
-		err error
-	}, len(d.targets))
+// the order of the list. Those that need not be there and are not go on waiting.
+func (d *Daemon) connectAll(ctx context.Context) error {
+	var failures []error
+	for _, o := range d.connections(ctx, d.all(), d.patience, d.opts.OnLogins) {
+		if o.err == nil {
+			o.err = d.attach(ctx, o.t, o.c)
+		}
+		switch {
+		case o.err == nil:
+		case o.t.cfg().Required:
+			failures = append(failures, o.err)
+		default:
+			o.t.change(waiting, o.err)
+			o.t.log.Warn().Err(o.err).Msg("mounted without this target; its files appear when it answers")
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// outcome is what came of the attempts to log in to a target.
+type outcome struct {
+	t   *target
+	c   *connection
+	err error
+}
+
+// connections logs in at once to those of the targets that wait, and goes on trying each
+// for as long as patience says. tell, which may be nil, is told how far it is.
+func (d *Daemon) connections(ctx context.Context, targets []*target, patience func(*target) time.Duration, tell func(Logins)) (list []outcome) {
+	for _, t := range targets {
+		if t.now() == waiting {
+			list = append(list, outcome{t: t})
+		}
+	}
 	var group sync.WaitGroup
-	logins := countLogins(d.targets, d.opts.OnLogins)
-	for i, t := range d.targets {
+	logins := countLogins(list, tell)
+	for i := range list {
+		o := &list[i]
 		group.Go(func() {
-			defer logins.answered(t)
-			results[i].c, results[i].err = t.connectWithin(ctx, d.patience(t))
+			defer logins.answered(o.t)
+			o.c, o.err = o.t.connectWithin(ctx, patience(o.t))
 		})
 	}
 	group.Wait()
-	var failures []error
-	for i, t := range d.targets {
-		r := results[i]
-		if r.err == nil {
-			r.err = d.attach(ctx, t, r.c)
-		}
-		switch {
-		case r.err == nil:
-		case t.cfg.Required:
-			failures = append(failures, r.err)
-		default:
-			t.change(waiting, r.err)
-			t.log.Warn().Err(r.err).Msg("mounted without this target; its files appear when it answers")
-			missing = append(missing, t)
-		}
-	}
-	return missing, errors.Join(failures...)
+	return list
 }
 
 // patience is how long the start goes on trying a target: no longer than one
 // attempt for those that may come later.
 func (d *Daemon) patience(t *target) time.Duration {
-	if t.cfg.Required {
+	if t.cfg().Required {
 		return d.opts.Config.Mount.Wait
 	}
 	return 0
-}
-
-// bringUp tries a target until its files are there.
-func (d *Daemon) bringUp(ctx context.Context, t *target) {
-	t.keepTrying(ctx, func(c *connection) error {
-		err := d.attach(ctx, t, c)
-		if err == nil {
-			t.log.Info().Int("luns", len(c.disks)).Msg("the target has answered: its files are there")
-		}
-		return err
-	})
 }
 
 // abandon undoes a start that failed.
@@ -187,23 +183,19 @@ func (d *Daemon) abandon(ctx context.Context) {
 	d.locks.release()
 }
 
-// lock makes this the only daemon for the mountpoint and for its sessions.
-func (d *Daemon) lock(ctx context.Context) error {
+// lockMountpoint makes this the only daemon for the mountpoint.
+func (d *Daemon) lockMountpoint(ctx context.Context) error {
 	use := guard.Use{Mountpoint: d.opts.Mountpoint, Socket: d.opts.Socket}
-	err := d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
+	return d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
 		return guard.Mountpoint(ctx, d.opts.Mountpoint, use)
 	}))
-	if err != nil {
-		return err
-	}
-	for _, t := range d.targets {
-		for _, path := range t.paths {
-			err := d.locks.add(d.whenFlushed(ctx, func() (*guard.Lock, error) {
-				return guard.Nexus(ctx, d.opts.InitiatorName, path.ISID, t.cfg.IQN, use)
-			}))
-			if err != nil {
-				return err
-			}
+}
+
+// lockTargets makes this the only daemon for its sessions.
+func (d *Daemon) lockTargets(ctx context.Context) error {
+	for _, t := range d.all() {
+		if err := d.lockPaths(ctx, t); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -138,7 +138,7 @@ func TestTooManyLUNs(t *testing.T) {
 	a := newFakeSession(iqnA, 1, 2, 3)
 	d := served(t, newSite(a))
 	added := a.add(4)
-	if changes := d.Rescan(t.Context(), control.RescanOptions{}); changes.Code != int(exitcode.Failed) || len(d.attached()) != 3 || !added.closed {
+	if changes := rescanWith(t, d, control.RescanOptions{}); changes.Code != int(exitcode.Failed) || len(d.attached()) != 3 || !added.closed {
 		t.Errorf("a LUN too many was added: %+v", changes)
 	}
 }

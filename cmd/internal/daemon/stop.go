@@ -140,8 +140,8 @@ func (d *Daemon) flushWithin(ctx context.Context, limit time.Duration) error {
 // flushTime is how long a flush may take by default.
 func (d *Daemon) flushTime() time.Duration {
 	longest := config.Timeout(time.Second)
-	for _, t := range d.targets {
-		longest = max(longest, t.cfg.Session.ReplacementTimeout)
+	for _, t := range d.all() {
+		longest = max(longest, t.cfg().Session.ReplacementTimeout)
 	}
 	return min(longest.Duration(), maxFlush)
 }

@@ -66,7 +66,9 @@ func TestFlushTime(t *testing.T) {
 	} {
 		d := &Daemon{}
 		for _, timeout := range c.of {
-			d.targets = append(d.targets, &target{cfg: config.Target{Session: config.Session{ReplacementTimeout: timeout}}})
+			t := &target{}
+			t.current.Store(&config.Target{Session: config.Session{ReplacementTimeout: timeout}})
+			d.targets = append(d.targets, t)
 		}
 		if got := d.flushTime(); got != c.want {
 			t.Errorf("of %v: %v, want %v", c.of, got, c.want)

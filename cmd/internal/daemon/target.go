@@ -4,32 +4,43 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/iscsifs/iscsifs/cmd/internal/guard"
 	"github.com/iscsifs/iscsifs/config"
-	"github.com/iscsifs/iscsifs/initiator"
 )
 
 // targetState says where a target stands. Only target.change changes it:
 //
-//	          an attempt begins             its LUNs are files
-//	waiting ────────────────────► connecting ────────────────► up
-//	   ▲                              │                         │
-//	   └──────────────────────────────┘                         │
-//	    failed; the next is at nextAttempt                      │
-//	                                                            ▼
-//	 from each of them, when the mount ends ────────────────► ended
+//	           an attempt begins             its LUNs are files
+//	waiting ─────────────────────► connecting ────────────────► up
+//	   │ ▲                          │   │  ▲                    │  ▲
+//	   │ └──────────────────────────┘   │  │             logout │  │ in use, or
+//	   │  failed; the next is           │  │                    ▼  │ data is dirty
+//	   │  at nextAttempt                │  │ login             leaving
+//	   │                         failed │  │                    │
+//	   │ logout                         ▼  │                    │ files are gone,
+//	   └──────────────────────────────► out ◄───────────────────┘ logged out
+//	                                     ▲
+//	                                     └── login = "manual", to begin with
 //
-// What happens to the session of a target that is up (it is lost, it comes
-// back) is the session's own matter; status then shows the session's state.
+//	from each of them, when the mount ends or its configuration has the target no
+//	more: ended
+//
+// A target that is out stays so until somebody asks for a login. What happens to the
+// session of one that is up (it is lost, it comes back) is the session's own matter;
+// status then shows the session's state.
 type targetState uint8
 
 const (
 	waiting targetState = iota
 	connecting
 	up
+	leaving
+	out
 	ended
 )
 
@@ -41,36 +52,85 @@ func (s targetState) String() string {
 		return "connecting"
 	case up:
 		return "up"
-	case ended:
+	case leaving:
+		return "logging out"
+	case out, ended:
 		return "logged out"
 	}
 	return fmt.Sprintf("unknown(%d)", uint8(s))
 }
 
-// The pause between attempts to log in doubles from the one to the other.
-const (
-	firstPause = time.Second
-	longPause  = 30 * time.Second
-)
-
 // target is one target of the configuration and the owner of its sessions. It
 // has no goroutine of its own: who calls connect or keepTrying lends one.
 type target struct {
-	cfg   config.Target
-	paths []initiator.Config // what its logins are made of, one for each path
-	open  loginFunc
-	slots chan struct{} // a token for each attempt under way, of all targets
-	log   zerolog.Logger
-	news  news
-	scans chan struct{} // the right to scan for LUNs; one slot
+	current atomic.Pointer[config.Target] // the settings in effect
+	opts    *Options                      // of the daemon
+	open    loginFunc
+	slots   chan struct{} // a token for each attempt under way, of all targets
+	log     zerolog.Logger
+	news    news
+	scans   chan struct{} // the right to scan for LUNs; one slot
+	turn    chan struct{} // the right to open and close sessions, and to change settings; one slot
 
-	mu          sync.Mutex // guards what follows
+	ctx  context.Context // of all that is done for the target in the background
+	quit context.CancelFunc
+
+	mu          sync.Mutex        // guards what follows
+	origin      *config.Discovery // that found it; nil = the file has it
+	next        *config.Target    // what a login is to take over; nil = nothing
+	places      map[string]int    // of the portals: which ISIDs their sessions have
+	nexus       map[[6]byte]*guard.Lock
 	state       targetState
 	since       time.Time
-	reason      error // of the last failed attempt
+	reason      error // of the last failed attempt, or why it is out
 	nextAttempt time.Time
-	session     session // while up
-	luns        []*lun  // while up, by number
+	session     session            // while up
+	luns        []*lun             // while up, by number
+	kept        []*lun             // without a session, with data that is not on the target
+	outPaths    map[string]bool    // portals that were logged out by hand
+	byHand      bool               // it is out because somebody asked for that
+	preempt     uint64             // key that reservations may be taken from; 0 = none
+	stopTrying  context.CancelFunc // ends the attempts of the background; nil = there are none
+}
+
+// cfg is what the target is used with.
+func (t *target) cfg() *config.Target { return t.current.Load() }
+
+// takeOver puts the settings into effect that waited for a login.
+func (t *target) takeOver() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.next != nil {
+		t.current.Store(t.next)
+		t.next = nil
+	}
+}
+
+// newTarget is a target that is not logged in.
+func (d *Daemon) newTarget(cfg config.Target, origin *config.Discovery) *target {
+	cfg.ReadOnly = cfg.ReadOnly || d.opts.ReadOnly
+	t := &target{
+		opts:     &d.opts,
+		open:     d.open,
+		slots:    d.slots,
+		log:      d.log.With().Str("target", cfg.IQN).Logger(),
+		news:     newNews(),
+		scans:    make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
+		origin:   origin,
+		places:   map[string]int{},
+		nexus:    map[[6]byte]*guard.Lock{},
+		outPaths: map[string]bool{},
+		preempt:  d.opts.Preempt,
+		since:    time.Now(),
+	}
+	t.current.Store(&cfg)
+	t.ctx, t.quit = context.WithCancel(d.alive)
+	t.placePortals(cfg.Portals)
+	if cfg.Login == config.LoginManual {
+		t.state, t.reason = out, errManual
+	}
+	return t
 }
 
 // change is the one place that changes the state.
@@ -86,120 +146,56 @@ func (t *target) change(to targetState, reason error) {
 	}
 }
 
-// connection is what an attempt brought: a session with all wanted disks open.
-// Its owner logs out.
-type connection struct {
-	session session
-	disks   []openDisk // by number
-}
-
-// connect makes one attempt to log in and to open the wanted disks.
-func (t *target) connect(ctx context.Context) (*connection, error) {
-	select {
-	case t.slots <- struct{}{}:
-		defer func() { <-t.slots }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	t.change(connecting, nil)
-	c, err := t.attempt(ctx)
-	if err != nil {
-		t.change(waiting, err)
-		return nil, err
-	}
-	return c, nil
-}
-
-func (t *target) attempt(ctx context.Context) (*connection, error) {
-	s, err := t.open(ctx, t.paths)
-	if err != nil {
-		return nil, Classify(err)
-	}
-	disks, err := openDisks(ctx, s, &t.cfg)
-	if err != nil {
-		logout(ctx, s, t.log)
-		return nil, Classify(err)
-	}
-	return &connection{s, disks}, nil
-}
-
-// connectWithin goes on trying until limit has passed: at least once, and not
-// again after a refusal, which another attempt with the same password would
-// only repeat.
-func (t *target) connectWithin(ctx context.Context, limit time.Duration) (*connection, error) {
-	deadline, said := time.Now().Add(limit), ""
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		c, err := t.connect(ctx)
-		left := time.Until(deadline)
-		if err == nil || initiator.Refused(err) || left <= 0 {
-			return c, err
-		}
-		pause = min(pause, left) // the last attempt is at the end of the limit
-		level := zerolog.DebugLevel
-		if why := err.Error(); why != said {
-			said, level = why, zerolog.WarnLevel
-		}
-		t.log.WithLevel(level).Err(err).Stringer("again_in", pause).Msg("cannot log in yet: it is tried again")
-		if err := t.pause(ctx, pause); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// keepTrying tries until use takes a connection or ctx ends.
-func (t *target) keepTrying(ctx context.Context, use func(*connection) error) {
+// now is the state.
+func (t *target) now() targetState {
 	t.mu.Lock()
-	said := reason(t.reason) // whoever mounts without the target has told
-	t.mu.Unlock()
-	for pause := firstPause; t.pause(ctx, pause) == nil; pause = min(2*pause, longPause) {
-		c, err := t.connect(ctx)
-		if err == nil {
-			err = use(c)
-		}
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		t.change(waiting, err)
-		level := zerolog.DebugLevel
-		if why := err.Error(); why != said {
-			said, level = why, zerolog.WarnLevel
-		}
-		t.log.WithLevel(level).Err(err).Msg("cannot log in yet: it is tried again")
-	}
+	defer t.mu.Unlock()
+	return t.state
 }
 
-// pause waits before the next attempt.
-func (t *target) pause(ctx context.Context, d time.Duration) error {
-	t.mu.Lock()
-	t.nextAttempt = time.Now().Add(d)
-	t.mu.Unlock()
+// takeTurn waits for the right to open and close sessions.
+func (t *target) takeTurn(ctx context.Context) error {
 	select {
-	case <-time.After(d):
+	case t.turn <- struct{}{}: // also for who is being interrupted
+		return nil
+	default:
+	}
+	select {
+	case t.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
+func (t *target) giveTurn() { <-t.turn }
+
 // present records that the LUNs of a connection are files now.
 func (t *target) present(c *connection, luns []*lun) {
 	t.mu.Lock()
-	t.session, t.luns = c.session, luns
+	t.session, t.luns, t.byHand = c.session, luns, false
 	t.mu.Unlock()
 	t.change(up, nil)
 }
 
-// end logs out. The target is not used after it.
-func (t *target) end(ctx context.Context) {
+// takeSession takes the session away from the target, which has no LUNs any more.
+func (t *target) takeSession() session {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	s := t.session
 	t.session = nil
-	t.mu.Unlock()
-	if s != nil {
-		t.unreserveAll(ctx, s)
+	return s
+}
+
+// end logs out. The target is not used after it.
+func (t *target) end(ctx context.Context) {
+	if s := t.takeSession(); s != nil {
+		t.unreserveAll(ctx, s, func(*lun) bool { return true })
 		logout(ctx, s, t.log)
 	}
 	t.change(ended, nil)
+	t.quit()
+	t.unlockPaths()
 }
 
 // logout ends a session; that the target does not answer any more keeps nobody

@@ -40,14 +40,22 @@ func (d *Daemon) closeMemory() {
 // openVolume puts a volume on the disk of the LUN, with the settings of its
 // target.
 func (d *Daemon) openVolume(l *lun) (err error) {
-	c := &l.target.cfg.Cache
+	opts := volumeOptions(l)
+	opts.Identity, opts.Logger = identityOf(l), l.target.log.With().Uint64("lun", l.number).Str("file", l.path()).Logger()
+	if l.volume, err = d.memory.Open(l.disk, opts); err != nil {
+		return fmt.Errorf("present %s: %w", l.where(), err)
+	}
+	return nil
+}
+
+// volumeOptions are the settings of a LUN's volume.
+func volumeOptions(l *lun) cache.VolumeOptions {
+	c := &l.target.cfg().Cache
 	opts := cache.VolumeOptions{
 		Mode:          cacheModes[c.Mode],
 		DirtyLimit:    c.DirtyLimit,
 		FlushInterval: c.FlushInterval,
 		ReadAhead:     int(c.ReadAhead),
-		Identity:      identityOf(l),
-		Logger:        l.target.log.With().Uint64("lun", l.number).Str("file", l.path()).Logger(),
 	}
 	if !c.MaxAge.IsNever() {
 		opts.MaxAge = c.MaxAge.Duration()
@@ -60,8 +68,14 @@ func (d *Daemon) openVolume(l *lun) (err error) {
 	case c.LateWrites == config.Hold:
 		opts.HoldLate = initiator.AwayTooLong
 	}
-	l.volume, err = d.memory.Open(l.disk, opts)
-	return err
+	return opts
+}
+
+// tune gives the volume of a LUN the settings of its target that can be changed.
+func (d *Daemon) tune(l *lun) {
+	if l.volume != nil {
+		l.volume.Tune(volumeOptions(l))
+	}
 }
 
 // identityOf is a hash of what names the LUN's logical unit.

@@ -84,7 +84,7 @@ func (d *Daemon) heed(ctx context.Context, t *target, scan bool) bool {
 			_ = d.follow(ctx, l) // it has told the log
 		}
 	}
-	if !scan && !changed {
+	if !scan && !changed || t.now() != up {
 		return true
 	}
 	s := d.scan(ctx, t, control.RescanOptions{}, false)
