@@ -106,10 +106,29 @@ func (t *Target) RequireCHAP(in, out Account) error {
 }
 
 func (t *Target) bindAccount(a Account, direction ...string) error {
-	if err := t.d.change("--op", "new", "--mode", "account", "--user", a.User, "--password", a.Password); err != nil {
+	return t.d.bindAccount(a, append([]string{"--tid", t.tid}, direction...)...)
+}
+
+// RequireDiscoveryCHAP is RequireCHAP for the discovery sessions of the portal.
+func (d *Daemon) RequireDiscoveryCHAP(in, out Account) error {
+	if err := d.bindAccount(in); err != nil || out == (Account{}) {
 		return err
 	}
-	return t.d.change(append([]string{"--op", "bind", "--mode", "account", "--tid", t.tid, "--user", a.User}, direction...)...)
+	return d.bindAccount(out, "--outgoing")
+}
+
+// bindAccount makes an account, and binds it to what the arguments say; to discovery
+// where they name no target.
+func (d *Daemon) bindAccount(a Account, to ...string) error {
+	if err := d.change("--op", "new", "--mode", "account", "--user", a.User, "--password", a.Password); err != nil {
+		return err
+	}
+	return d.change(append([]string{"--op", "bind", "--mode", "account", "--user", a.User}, to...)...)
+}
+
+// Remove takes the target away, which has no sessions.
+func (t *Target) Remove() error {
+	return t.d.change("--op", "delete", "--mode", "target", "--tid", t.tid)
 }
 
 var initiatorLine = regexp.MustCompile(`(?m)^\s+Initiator: (\S+)`)
@@ -125,4 +144,9 @@ func (t *Target) Sessions() ([]string, error) {
 		names = append(names, m[1])
 	}
 	return names, nil
+}
+
+// Show is what tgtadm tells of the target's connections.
+func (t *Target) Show() (string, error) {
+	return t.d.tgtadm("--op", "show", "--mode", "conn", "--tid", t.tid)
 }
