@@ -433,7 +433,7 @@ func (s *site) hang(iqn string) {
 	s.hangs[iqn] = true
 }
 
-func (s *site) login(ctx context.Context, cfgs []initiator.Config, _ bool) (session, error) {
+func (s *site) login(ctx context.Context, cfgs []initiator.Config, several bool) (session, error) {
 	cfg := cfgs[0]
 	s.mu.Lock()
 	s.logins[cfg.TargetName]++
@@ -450,6 +450,9 @@ func (s *site) login(ctx context.Context, cfgs []initiator.Config, _ bool) (sess
 	}
 	session := s.sessions[cfg.TargetName]
 	session.tell, session.accepts = cfg.OnEvent, cfg.AcceptShrink
+	if several {
+		return &fakePaths{fakeSession: session, cfgs: cfgs}, nil
+	}
 	return session, nil
 }
 
@@ -493,4 +496,34 @@ func (s *site) start(t *testing.T) (*Daemon, error) {
 // mountFake mounts without a kernel.
 func mountFake(s *site) mountFunc {
 	return func(*fusefs.FS, *Options) (mount, error) { return s.mount, nil }
+}
+
+// fakePaths is a session of several paths.
+type fakePaths struct {
+	*fakeSession
+	cfgs   []initiator.Config
+	addErr error // of each Add
+}
+
+func (p *fakePaths) Add(_ context.Context, cfgs []initiator.Config) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfgs = append(p.cfgs, cfgs...)
+	return p.addErr
+}
+
+func (p *fakePaths) Remove(_ context.Context, portal string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfgs = slices.DeleteFunc(p.cfgs, func(c initiator.Config) bool { return c.Portals[0] == portal })
+	return nil
+}
+
+func (p *fakePaths) PathStatus() (list []initiator.PathStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.cfgs {
+		list = append(list, initiator.PathStatus{Address: c.Portals[0], Portal: c.Portals[0], State: "logged in"})
+	}
+	return list
 }
