@@ -44,7 +44,6 @@ func (v *Volume) Allocation(ctx context.Context, off int64) (n int64, hole bool,
 func (v *Volume) ask(ctx context.Context, off int64) (allocation, error) {
 	c := v.cache
 	a := allocation{off: off, changes: v.changes, at: c.now()}
-	size := v.capacityNow()
 	c.mu.Unlock()
 	n, hole, err := v.dev.Allocation(ctx, off)
 	c.mu.Lock()
@@ -53,6 +52,11 @@ func (v *Volume) ask(ctx context.Context, off int64) (allocation, error) {
 		return a, err
 	case v.ended:
 		return a, ErrClosed
+	}
+	size := v.capacityNow()
+	switch {
+	case off >= size: // it has shrunk meanwhile
+		return a, ErrRange
 	case n <= 0 || n > size-off:
 		n = size - off
 	}

@@ -669,3 +669,14 @@ func TestPieces(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocationOfAShrinkingDisk: a disk that shrinks while it is asked has nothing at
+// what was beyond its end.
+func TestAllocationOfAShrinkingDisk(t *testing.T) {
+	disk := newFakeDisk(t, 512, 64<<10/512)
+	v := open(t, disk, VolumeOptions{})
+	v.dev = &lateAllocation{fakeDisk: disk, then: func() { disk.size.Store(16 << 10) }}
+	if n, _, err := v.Allocation(t.Context(), 32<<10); err != ErrRange {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}

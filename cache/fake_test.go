@@ -270,11 +270,22 @@ func (d *fakeDisk) Allocation(_ context.Context, off int64) (int64, bool, error)
 	d.asked.Add(1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	hole, end := d.free[off], off
-	for end < d.Size() && d.free[end] == hole {
-		end += sectorSize
+	hole, end := d.freeBlock(off), off
+	for end < d.Size() && d.freeBlock(end) == hole {
+		end += int64(d.blockSize)
 	}
 	return end - off, hole, nil
+}
+
+// freeBlock tells whether all of a logical block is free: what fails, or is lost, may
+// leave it in part.
+func (d *fakeDisk) freeBlock(off int64) bool {
+	for at := off; at < off+int64(d.blockSize); at += sectorSize {
+		if !d.free[at] {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *fakeDisk) Thin() bool { return !d.fixed }

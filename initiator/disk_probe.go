@@ -19,7 +19,8 @@ const (
 type prober struct {
 	s        *Session
 	lun      scsi.LUN
-	internal bool // while the session recovers
+	internal bool  // while the session recovers
+	doubt    error // why a page is missing that the target may know after all
 }
 
 // probe asks everything. What a disk may lack is left at its zero value.
@@ -190,11 +191,15 @@ func (p *prober) pages(ctx context.Context, info *DiskInfo) error {
 }
 
 // vpd reads one page. A page that is refused or malformed counts as absent, but
-// for what of it made sense.
+// for what of it made sense. Where it is refused otherwise than as unknown, that is
+// kept as doubt.
 func vpd[T any](ctx context.Context, p *prober, page scsi.VPDPage, parse func([]byte) (T, error)) (v T, err error) {
 	const alloc = 4096
 	b, err := p.query(ctx, scsi.InquiryVPD(page, alloc), alloc)
 	if err != nil {
+		if !unsupported(err) {
+			p.doubt = err
+		}
 		return v, optional(err)
 	}
 	v, _ = parse(b)

@@ -87,6 +87,9 @@ func (d *Disk) ask(ctx context.Context, accept bool) (*DiskInfo, error) {
 	was := d.info.Load()
 	now.complete(was)
 	if err := sameUnit(was, now); err != nil {
+		if p.doubt != nil {
+			return nil, p.doubt
+		}
 		return nil, p.error("verify", fmt.Errorf("%w: %w", ErrIdentity, err))
 	}
 	if now.Capacity.Blocks < was.Capacity.Blocks && !accept && !d.acceptsShrink(was, now) {
