@@ -15,7 +15,7 @@ import (
 
 // JoinUnit makes paths to this target further paths of a unit that other Paths have
 // opened, as LUN lun of this one: those that are proven to lead to it, now and when
-// they come. At least one has to. They leave it with [Paths.LeaveUnit], and when
+// they come. At least one has to; by two LUNs they cannot. They leave it with [Paths.LeaveUnit], and when
 // either Paths end.
 func (m *Paths) JoinUnit(ctx context.Context, lun scsi.LUN, u *Unit) error {
 	if err := m.lockOpening(ctx); err != nil {
@@ -24,6 +24,9 @@ func (m *Paths) JoinUnit(ctx context.Context, lun scsi.LUN, u *Unit) error {
 	defer m.unlockOpening()
 	if err := m.opened(lun); err != nil {
 		return err
+	}
+	if u.member(m) {
+		return u.error("join", errors.New("these sessions lead to it already, by another LUN"))
 	}
 	first, others, err := m.openDisks(ctx, lun)
 	if err != nil {
@@ -71,10 +74,15 @@ func closeDisks(disks []*Disk) {
 func (u *Unit) welcome(m *Paths) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !slices.Contains(u.members, m) {
-		u.members = append(u.members, m)
-	}
+	u.members = append(u.members, m)
 	return !u.isClosed()
+}
+
+// member tells whether sessions of m may lead to the unit.
+func (u *Unit) member(m *Paths) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Contains(u.members, m)
 }
 
 // dismiss takes the paths of a guest out. What a target does not answer within

@@ -214,6 +214,12 @@ func TestGuestOfAnotherUnit(t *testing.T) {
 	if n := len(l.u.disks()); n != 1 {
 		t.Errorf("%d paths", n)
 	}
+	l.join()
+	for name, m := range map[string]*Paths{"a guest": l.guest, "the home": l.m} {
+		if err := m.JoinUnit(timeout(t), numbered(1), l.u); err == nil {
+			t.Errorf("%s joins by two LUNs", name)
+		}
+	}
 }
 
 // TestHomeEnds: with its home a unit ends for its guests too, and they can open it.

@@ -71,7 +71,7 @@ func (d *Daemon) attachOne(ctx context.Context, l *lun) error {
 // undo undoes what it did.
 func (d *Daemon) claim(ctx context.Context, l *lun) error {
 	if l.first != nil {
-		return nil
+		return d.join(ctx, l)
 	}
 	if kept := d.keptOf(l); kept != nil {
 		return d.resume(ctx, l, kept)

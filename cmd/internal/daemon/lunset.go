@@ -89,8 +89,9 @@ func (d *Daemon) replace(t *target, old, l *lun) {
 var errUnsynced = errors.New("there is data that is not on the target")
 
 // remove takes a LUN out of the mount: its names vanish, its file by one of the
-// methods of the tree for that. Further paths to its logical unit get a file of their own. Where something was
-// written that is not on the target the error is errUnsynced, and the LUN stays.
+// methods of the tree for that. Other LUNs that lead to its logical unit get a file of
+// their own. Where something was written that is not on the target the error is
+// errUnsynced, and the LUN stays.
 func (d *Daemon) remove(ctx context.Context, l *lun, file func(dir, name string) error) error {
 	done, err := d.change()
 	if err != nil {
@@ -146,8 +147,13 @@ func (d *Daemon) promoteOthers(ctx context.Context, gone *lun) {
 // promote gives a file to a LUN whose name was a link.
 func (d *Daemon) promote(ctx context.Context, old *lun) {
 	d.detach(ctx, []*lun{old})
-	l := newLUN(old.target, openDisk{old.number, old.opened.inner()}, old.portal)
-	if err := d.attachOne(ctx, l); err != nil {
+	opened, err := old.ownDisk(ctx)
+	var l *lun
+	if err == nil {
+		l = newLUN(old.target, openDisk{old.number, opened}, old.portal)
+		err = d.attachOne(ctx, l)
+	}
+	if err != nil {
 		old.target.log.Error().Err(err).Msgf("%s, which was another path to a LUN that was removed, has no file", old.where())
 		d.removeLocked(ctx, old)
 		return

@@ -83,7 +83,7 @@ func freePlace(places map[string]int, i int) int {
 
 // loginAll opens the sessions of a target: the only one as it is, several as the
 // paths of its logical units. A target that has several can lose all but one by a
-// logout, and get them back.
+// logout, and get them back. See target.several.
 func loginAll(ctx context.Context, cfgs []initiator.Config, several bool) (session, error) {
 	if !several {
 		return login(ctx, cfgs[0])

@@ -43,7 +43,7 @@ func (t *target) connect(ctx context.Context) (*connection, error) {
 }
 
 func (t *target) attempt(ctx context.Context) (*connection, error) {
-	s, err := t.open(ctx, t.pathsIn(), len(t.paths()) > 1)
+	s, err := t.open(ctx, t.pathsIn(), t.several())
 	if err != nil {
 		return nil, Classify(err)
 	}
