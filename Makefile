@@ -98,7 +98,7 @@ demo: build deps ## show what it does, on this machine, in a minute
 # -count=1: the tests in integration run a binary that go test's cache does not know.
 # The race detector allocates, so that tests of allocations run without it.
 test: deps ## install what is missing and run all tests under the race detector
-	go test -race -count=1 -timeout 14m ./...
+	go test -race -count=1 -timeout 40m ./...
 	go test -count=1 -run Allocations ./cache ./initiator ./integration/bench
 
 test-race: test ## the same: the tests always run under the race detector
