@@ -678,3 +678,29 @@ func TestAllocationOfAShrinkingDisk(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
+
+// TestWrittenBetweenErasures: what was written to an erased range and synchronized stays,
+// though the range behind it is erased while it is being synchronized, and that is lost.
+func TestWrittenBetweenErasures(t *testing.T) {
+	for name, erase := range erasers {
+		for mode := range None + 1 {
+			disk := fullDisk(t, 64<<10)
+			v := open(t, disk, VolumeOptions{Mode: mode, FlushInterval: time.Hour})
+			must(t, erase(v, t.Context(), 0, 8192))
+			mustWriteAt(t, v, 0, 4096, 7)
+			disk.onSync = func(context.Context) error {
+				disk.onSync = nil
+				return erase(v, t.Context(), 8192, 8192)
+			}
+			mustSync(t, v)
+			wantAt(t, v, 0, 4096, 7)
+			disk.loseAll()
+			mustSync(t, v)
+			wantAt(t, v, 0, 4096, 7)
+			wantAt(t, v, 4096, 12<<10, 0)
+			if !bytes.Equal(disk.durable[:4096], bytes.Repeat([]byte{7}, 4096)) {
+				t.Errorf("%s, mode %d: what was synchronized is lost", name, mode)
+			}
+		}
+	}
+}

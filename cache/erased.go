@@ -46,8 +46,9 @@ func (e *erasures) add(r erasure) {
 	e.insert(r)
 }
 
-// insert takes in a range that overlaps no other, as one with its neighbours where they
-// differ in age alone: together they are as old as the oldest, and covered with the last.
+// insert takes in a range that overlaps no other, as one with its neighbours where the same
+// SYNCHRONIZE CACHE covers them; together they are as old as the oldest. None may stay for
+// longer than what was written to it since, which it would hide, or undo once more.
 func (e *erasures) insert(r erasure) {
 	i := e.search(r.off)
 	from, to := i, i
@@ -63,7 +64,7 @@ func (e *erasures) insert(r erasure) {
 }
 
 func (r erasure) joins(next erasure) bool {
-	return r.end == next.off && r.free == next.free && r.owed == next.owed
+	return r.end == next.off && r.free == next.free && r.owed == next.owed && (r.owed || r.no == next.no)
 }
 
 func (r erasure) with(next erasure) erasure {
