@@ -90,6 +90,7 @@ type modelWriter struct {
 	base  int           // offset of model in the Volume
 	model []byte        // what the Volume holds from base on
 	hot   int           // where it prefers to work
+	next  int           // where what was erased last ends
 }
 
 func (w *modelWriter) step(ctx context.Context) error {
@@ -111,13 +112,11 @@ func (w *modelWriter) step(ctx context.Context) error {
 		_, _ = w.bytes.Read(part)
 		return untilGood(func() error { _, err := w.v.WriteAt(ctx, part, off); return err })
 	case 0:
-		clear(part)
-		return untilGood(func() error { return w.v.Zero(ctx, off, int64(n)) })
+		return w.erase(ctx, at, n, (*Volume).Zero)
 	case 1:
 		return untilGood(func() error { return w.v.Sync(ctx) })
 	case 2:
-		clear(part)
-		return untilGood(func() error { return w.v.Punch(ctx, off, int64(n)) })
+		return w.erase(ctx, at, n, (*Volume).Punch)
 	case 15:
 		return w.allocation(ctx, part, off)
 	case 3:
@@ -129,6 +128,17 @@ func (w *modelWriter) step(ctx context.Context) error {
 		err := untilGood(func() error { _, err := w.v.ReadAt(ctx, got, off); return err })
 		return w.compare(err, got, part, off)
 	}
+}
+
+// erase goes on where the last one ended, now and then, as fstrim does.
+func (w *modelWriter) erase(ctx context.Context, at, n int, erase func(*Volume, context.Context, int64, int64) error) error {
+	if w.rng.IntN(2) == 0 && w.next < len(w.model) {
+		at = w.next
+		n = min(n+4096-(w.base+at+n)%4096, len(w.model)-at) // up to the end of a block
+	}
+	w.next = at + n
+	clear(w.model[at:w.next])
+	return untilGood(func() error { return erase(w.v, ctx, int64(w.base+at), int64(n)) })
 }
 
 func (w *modelWriter) compare(err error, got, want []byte, off int64) error {
