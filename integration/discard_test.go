@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/iscsifs/iscsifs/integration/proxy"
 )
 
-// away is a mount whose target has gone, with data on the way to it.
-func away(t *testing.T) (*host, *mounted) {
+// away is a mount whose target has gone in a way.
+func away(t *testing.T, way func(*proxy.Proxy)) (*host, *mounted) {
 	t.Helper()
 	needRoot(t)
 	h := newHost(t)
@@ -20,28 +22,32 @@ func away(t *testing.T) (*host, *mounted) {
 	c := s.config()
 	c.portal = wire.Addr()
 	m := h.mount(c)
-	wire.Close()
+	way(wire.Proxy)
 	return h, m
 }
 
 // A close(2) that waits for the target, its process dead or dying, does not keep
-// --discard-dirty from unmounting.
+// --discard-dirty from unmounting, be the target away or silent.
 func TestUmountDiscardsPendingClose(t *testing.T) {
-	h, m := away(t)
-	writer, cancel := h.command("dd", "if=/dev/zero", "of="+m.lun(1), "bs=4096", "count=1", "conv=notrunc")
-	defer cancel()
-	if err := writer.Start(); err != nil {
-		t.Fatal(err)
+	for name, way := range map[string]func(*proxy.Proxy){"away": (*proxy.Proxy).Close, "silent": (*proxy.Proxy).Silence} {
+		t.Run(name, func(t *testing.T) {
+			h, m := away(t, way)
+			writer, cancel := h.command("dd", "if=/dev/zero", "of="+m.lun(1), "bs=4096", "count=1", "conv=notrunc")
+			defer cancel()
+			if err := writer.Start(); err != nil {
+				t.Fatal(err)
+			}
+			closing := func() bool {
+				return strings.Contains(h.mustIscsifs("status", "--json", m.point), `"dirty_bytes": 4096`) && !slices.Contains(openedBy(writer.Process.Pid), m.lun(1))
+			}
+			if !eventually(5*time.Second, closing) {
+				t.Fatal("dd does not come to its close")
+			}
+			h.mustIscsifs("umount", "--timeout", "1s", "--discard-dirty", m.point)
+			m.gone = true
+			writer.Wait()
+		})
 	}
-	closing := func() bool {
-		return strings.Contains(h.mustIscsifs("status", "--json", m.point), `"dirty_bytes": 4096`) && !slices.Contains(openedBy(writer.Process.Pid), m.lun(1))
-	}
-	if !eventually(5*time.Second, closing) {
-		t.Fatal("dd does not come to its close")
-	}
-	h.mustIscsifs("umount", "--timeout", "1s", "--discard-dirty", m.point)
-	m.gone = true
-	writer.Wait()
 }
 
 // openedBy are the files that a process has descriptors of.

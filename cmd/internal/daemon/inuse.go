@@ -82,10 +82,15 @@ func (d *Daemon) unmountFree(ctx context.Context, asker int) error {
 		if held := d.inUse(ctx, asker); held != nil {
 			return held
 		}
-		if d.end.discarding.Load() && d.seesAll(ctx) {
-			d.files.CutAll() // what waits in close(2) for the target, its process dead perhaps, holds the file
+		// What waits in close(2) for the target, its process dead perhaps, holds the file.
+		waits := d.end.discarding.Load() && d.seesAll(ctx)
+		if waits {
+			d.files.CutAll()
 		}
-		if time.Now().After(deadline) {
+		switch late := time.Now().After(deadline); {
+		case late && waits: // until a target that hangs is given up
+			return d.cutOff(ctx)
+		case late:
 			return d.busyUnseen()
 		}
 		select {
