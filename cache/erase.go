@@ -135,9 +135,7 @@ func (v *Volume) erasePiece(ctx context.Context, r erasure) error {
 	switch {
 	case v.ended:
 		return ErrClosed
-	case errors.Is(err, errors.ErrUnsupported):
-		return err
-	case err != nil: // some of it may be done
+	case err != nil: // some of it may be done, also where the target only does not prove it
 		v.distrustRange(r)
 		return err
 	}

@@ -180,6 +180,29 @@ func TestPunchUnsupported(t *testing.T) {
 	wantAt(t, v, 100, 16<<10, 0)
 }
 
+// TestPunchUnproven: a target that does not say what it has freed may have freed it: what
+// was read before is read again, and what was not synchronized is written again.
+func TestPunchUnproven(t *testing.T) {
+	disk := fullDisk(t, 32<<10)
+	v := open(t, disk, VolumeOptions{Mode: Writethrough, FlushInterval: time.Hour})
+	wantAt(t, v, 0, 8192, 0xff)
+	mustWriteAt(t, v, 0, 4096, 1)
+	disk.onErase = func(context.Context, int64, int64) error {
+		disk.mu.Lock()
+		defer disk.mu.Unlock()
+		clear(disk.data[:8192])
+		return unix.EOPNOTSUPP
+	}
+	if err := v.Punch(t.Context(), 0, 8192); !errors.Is(err, unix.EOPNOTSUPP) {
+		t.Error(err)
+	}
+	wantAt(t, v, 4096, 4096, 0)
+	mustSync(t, v)
+	if !bytes.Equal(disk.snapshot()[:4096], bytes.Repeat([]byte{1}, 4096)) {
+		t.Error("what was written is lost")
+	}
+}
+
 // TestEraseCountsAsWrite: for the time of the last write, and for what Sync has to do.
 func TestEraseCountsAsWrite(t *testing.T) {
 	for _, erase := range erasers {
