@@ -2,22 +2,35 @@ package holders
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/plain"
 )
 
 // devices finds the loop devices on files of the mount and all that stands on them.
 func (f *finder) devices() {
-	backing, _ := filepath.Glob(f.path("sys/block/loop*/loop/backing_file"))
-	for _, attribute := range backing {
-		path := strings.TrimSuffix(read(attribute), " (deleted)")
+	for loop, path := range f.loops() {
 		if file, ok := f.file(path); ok {
-			loop := filepath.Base(filepath.Dir(filepath.Dir(attribute)))
-			f.device(stack{file: file, seen: map[string]bool{}}, f.path("sys/block", loop))
+			f.device(stack{file: file, seen: map[string]bool{}}, loop)
+		}
+	}
+}
+
+// loops yields the directories of all loop devices in sysfs, and their files.
+func (f *finder) loops() iter.Seq2[string, string] {
+	return func(yield func(dir, path string) bool) {
+		backing, _ := filepath.Glob(f.path("sys/block/loop*/loop/backing_file"))
+		for _, attribute := range backing {
+			path := strings.TrimSuffix(read(attribute), " (deleted)")
+			if !yield(filepath.Dir(filepath.Dir(attribute)), path) {
+				return
+			}
 		}
 	}
 }
@@ -62,15 +75,39 @@ func (f *finder) used(s stack, d blockDevice) {
 		// btrfs has a device number of its own: its mounts tell by their source.
 		if fmt.Sprintf("%d:%d", info.Major, info.Minor) == number || d.is(info.Source) {
 			f.above[deviceKey(info.Major, info.Minor)] = s.file
+			f.filesOn(s, info)
 			f.stand(Holder{LUNPath: s.file, Kind: Mount, Name: plain.Text(info.Mountpoint),
 				Command: "umount " + plain.Quoted(info.Mountpoint)})
 		}
 	}
 	for _, swap := range f.swaps() {
 		if d.is(swap) {
-			f.stand(Holder{LUNPath: s.file, Kind: Swap, Name: plain.Text(swap), Command: "swapoff " + plain.Quoted(swap)})
+			f.swap(s, swap)
 		}
 	}
+}
+
+// filesOn adds the use of a mounted file system's files as swap and by loop devices,
+// which keep it from being unmounted.
+func (f *finder) filesOn(s stack, mounted *mountinfo.Info) {
+	on := func(path string) bool {
+		info := f.table.leading(path)
+		return info != nil && info.Major == mounted.Major && info.Minor == mounted.Minor
+	}
+	for _, swap := range f.swaps() {
+		if on(swap) {
+			f.swap(s, swap)
+		}
+	}
+	for loop, path := range f.loops() {
+		if on(path) {
+			f.device(s, loop)
+		}
+	}
+}
+
+func (f *finder) swap(s stack, name string) {
+	f.stand(Holder{LUNPath: s.file, Kind: Swap, Name: plain.Text(name), Command: "swapoff " + plain.Quoted(name)})
 }
 
 // swaps returns the devices and files that are swap.

@@ -167,6 +167,27 @@ func TestUsersOfFileSystems(t *testing.T) {
 	)
 }
 
+// TestFilesOnFileSystems: what uses a file of a file system on a LUN as a disk or as swap
+// comes before that file system, and what stands on it before it.
+func TestFilesOnFileSystems(t *testing.T) {
+	f := newFake(t)
+	f.file("proc/self/mountinfo", lunsLine+"101 1 7:0 / /mnt/data rw - ext4 /dev/loop0 rw\n102 1 7:1 / /mnt/guest rw - xfs /dev/loop1 rw\n"+
+		"103 101 0:9 / /mnt/data/other rw - tmpfs t rw\n")
+	for loop, backing := range map[string]string{"loop0": "/mnt/luns/lun0", "loop1": "/mnt/data/guest.img", "loop2": "/mnt/data/other/x", "loop3": "/mnt/guest/a (deleted)"} {
+		f.file("sys/block/"+loop+"/loop/backing_file", backing+"\n")
+		f.file("sys/block/"+loop+"/dev", "7:"+loop[4:]+"\n")
+	}
+	f.file("proc/swaps", "Filename Type Size Used Priority\n/mnt/data/swap file 9 0 -2\n/swap file 9 0 -3\n")
+	f.expect(
+		"/mnt/luns/lun0: swap /mnt/data/swap: swapoff /mnt/data/swap",
+		"/mnt/luns/lun0: loop device /dev/loop3: losetup -d /dev/loop3",
+		"/mnt/luns/lun0: mount /mnt/guest: umount /mnt/guest",
+		"/mnt/luns/lun0: loop device /dev/loop1: losetup -d /dev/loop1",
+		"/mnt/luns/lun0: mount /mnt/data: umount /mnt/data",
+		"/mnt/luns/lun0: loop device /dev/loop0: losetup -d /dev/loop0",
+	)
+}
+
 // TestOtherStacks: RAID, LUKS and a loop device that mount(8) made; sysfs may be a
 // ring, which the kernel's is not.
 func TestOtherStacks(t *testing.T) {
