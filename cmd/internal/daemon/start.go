@@ -82,7 +82,7 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 
 // stateText is what the log says of a state when it begins.
 var stateText = map[State]string{
-	Serving:   "mounted: the files are there",
+	Serving:   "serves: the files are there",
 	Leaving:   "asked to end: serves until the last holder has gone",
 	Stopping:  "unmounts, if nothing is in the way: flushes first",
 	Finishing: "unmounted: flushes what is left, and logs out",
