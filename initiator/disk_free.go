@@ -36,7 +36,7 @@ func (d *Disk) Deallocate(ctx context.Context, off, n int64) error {
 	all := span{off, off + n}
 	body, begun := d.granules(all), false
 	for _, w := range freeing {
-		if !d.can(w, all.end) {
+		if !d.can(w, all.end) || !d.provable(ctx, w, body) {
 			continue
 		}
 		err := d.free(ctx, w, all, body)
