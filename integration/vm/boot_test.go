@@ -2,11 +2,13 @@ package vm_test
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/iscsifs/iscsifs/integration/tgt"
 	"github.com/iscsifs/iscsifs/integration/vm"
+	"github.com/iscsifs/iscsifs/integration/vm/shell"
 )
 
 const (
@@ -31,15 +33,16 @@ const recorder = `systemd-run -q --unit recorder -p RequiresMountsFor=/mnt/data 
 func TestBoot(t *testing.T) {
 	need(t)
 	n := newNAS(t, 256*mib, tgt.LUN{BlockSize: 4096})
-	files := []vm.File{n.config(`replacement_timeout = "10s"`), {Path: "/etc/fstab", Text: dataLine},
-		{Path: "/etc/systemd/system/iscsifs@nas.service.d/stop.conf", Text: "[Service]\nTimeoutStopSec=30\n"}}
+	files := []vm.File{n.config(`replacement_timeout = "3s"`), {Path: "/etc/fstab", Text: dataLine}}
 
 	g := bootSystemd(t, []string{mountUnit}, files...)
-	g.until(bootLimit, "systemctl is-active "+loopUnit+" || systemctl is-failed "+loopUnit)
+	g.until(bootLimit, "systemctl start "+loopUnit) // or waits for its start
 	g.wantActive(mountUnit, loopUnit)
 	if size := g.sh("blockdev --getss /dev/loop0; losetup -nO DIO /dev/loop0"); size != "4096\n  1\n" {
 		t.Errorf("the loop device has sector size and direct I/O %q", size)
 	}
+	g.verifyUnits()
+	g.reload(files[0])
 	g.sh(create)
 	g.until(bootLimit, "systemctl start mnt-data.mount")
 	g.sh(recorder)
@@ -66,7 +69,54 @@ func TestBoot(t *testing.T) {
 	g.progress()
 	n.die()
 	n.wire.Cut()
+	g.stopSoon()
 	g.poweroff(4 * time.Minute)
+}
+
+// stopSoon shortens what systemd gives to a stop that hangs: thrice to the service,
+// twice to what is left when all services are down.
+func (g *guest) stopSoon() {
+	g.t.Helper()
+	g.put(vm.File{Path: "/etc/systemd/system/" + mountUnit + ".d/stop.conf", Text: "[Service]\nTimeoutStopSec=8\n"})
+	g.put(vm.File{Path: "/etc/systemd/system.conf.d/stop.conf", Text: "[Manager]\nDefaultTimeoutStopSec=5\n"})
+	g.sh("systemctl daemon-reload")
+}
+
+// verifyUnits lets systemd look for faults in the units: unknown or misplaced
+// settings, programs that are not there, orders that contradict each other.
+func (g *guest) verifyUnits() {
+	g.t.Helper()
+	r := g.run("systemd-analyze verify --man=no " + mountUnit + " " + loopUnit)
+	if r.Code != 0 || r.Stdout+r.Stderr != "" {
+		g.t.Errorf("systemd-analyze verify: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+}
+
+// reload lets systemd have the configuration read again: what can change does, and
+// one with a fault fails, is named, and changes nothing.
+func (g *guest) reload(config vm.File) {
+	g.t.Helper()
+	pid := g.sh("systemctl show --value -p MainPID " + mountUnit)
+	if r := g.reloadWith(config, "debug"); r.Code != 0 || !strings.Contains(r.Stdout, "log.level: debug") {
+		g.t.Errorf("reload of another level: exit code %d, and it says\n%s", r.Code, r.Stdout)
+	}
+	if r := g.reloadWith(config, "loud"); r.Code == 0 || !strings.Contains(r.Stdout, `"loud"`) {
+		g.t.Errorf("reload of a level that there is not: exit code %d, and it says\n%s", r.Code, r.Stdout)
+	}
+	g.wantActive(mountUnit)
+	if now := g.sh("systemctl show --value -p MainPID " + mountUnit); now != pid {
+		g.t.Errorf("after the reload the service's PID is %s, was %s", now, pid)
+	}
+	g.put(config)
+}
+
+// reloadWith returns how a reload ends with that level in the configuration's [log],
+// and what the service says.
+func (g *guest) reloadWith(config vm.File, level string) shell.Result {
+	g.t.Helper()
+	config.Text = strings.Replace(config.Text, "[log]\n", "[log]\nlevel = \""+level+"\"\n", 1)
+	g.put(config)
+	return g.run("systemctl reload " + mountUnit + " && code=0 || code=$?; journalctl --no-pager -o cat -u " + mountUnit + "; exit $code")
 }
 
 // poweroff turns a machine off that has systemd, and says how long that took.
@@ -90,10 +140,10 @@ func TestTargetComesLater(t *testing.T) {
 	}
 	n.die()
 	g := bootSystemd(t, nil, n.configOf(n.daemon.Portal(), ""), vm.File{Path: "/etc/fstab", Text: `
-		/etc/iscsifs/nas.toml /mnt/luns iscsifs _netdev,nofail,wait=10m,x-systemd.mount-timeout=10min 0 0
+		/etc/iscsifs/nas.toml /mnt/luns iscsifs _netdev,nofail,wait=10m,x-systemd.mount-timeout=11m 0 0
 		LABEL=data /mnt/data ext4 _netdev,nofail,x-systemd.device-timeout=10min,x-systemd.requires=` + loopUnit + ` 0 0
 	`})
-	g.until(bootLimit, "systemctl is-active multi-user.target && pgrep iscsifs")
+	g.until(bootLimit, "systemctl start multi-user.target && pgrep iscsifs") // which waits for the boot
 	n.rise()
 	g.until(bootLimit, "mountpoint -q /mnt/data")
 	g.sh("dd if=/dev/urandom of=/mnt/data/file bs=64k count=8 status=none")

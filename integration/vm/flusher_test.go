@@ -19,7 +19,7 @@ const (
 func TestIOFlusher(t *testing.T) {
 	need(t)
 	n := newNAS(t, 64*mib, tgt.LUN{})
-	g := boot(t, "", n.config(""))
+	g := share(t, n.config(""))
 	g.sh(mountLUNs)
 	g.sh("dd if=/dev/zero of=/mnt/luns/lun1 bs=1M count=16 conv=notrunc,fsync status=none") // brings threads up
 	threads := strings.Split(strings.TrimSpace(g.sh("cat /proc/$(pgrep -x iscsifs)/task/*/stat")), "\n")

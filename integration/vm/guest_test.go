@@ -3,6 +3,7 @@ package vm_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,7 +17,6 @@ import (
 const (
 	bootLimit    = 8 * time.Minute // a busy host boots slowly
 	commandLimit = 2 * time.Minute
-	pollInterval = 500 * time.Millisecond // a program takes its time in there
 )
 
 // need skips where no machine can run, as a failure if every test must run.
@@ -49,9 +49,16 @@ type guest struct {
 	*vm.Machine
 }
 
-// boot starts a machine, says how long that took, and ends it with the test,
-// whose failure shows the console.
+// boot starts a machine for one test, which ends it.
 func boot(t *testing.T, init string, files ...vm.File) *guest {
+	t.Helper()
+	m := start(t, t.TempDir(), init, files...)
+	t.Cleanup(func() { end(t, m) })
+	return &guest{t, m}
+}
+
+// start starts a machine and says how long that took.
+func start(t *testing.T, dir, init string, files ...vm.File) *vm.Machine {
 	t.Helper()
 	built, err := programs()
 	if err != nil {
@@ -61,26 +68,33 @@ func boot(t *testing.T, init string, files ...vm.File) *guest {
 	ctx, cancel := context.WithTimeout(context.Background(), bootLimit)
 	defer cancel()
 	begun := time.Now()
-	m, err := vm.Boot(ctx, vm.Config{Dir: t.TempDir(), Guest: built.guest, Files: files, Init: init})
+	m, err := vm.Boot(ctx, vm.Config{Dir: dir, Guest: built.guest, Files: files, Init: init})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("booted in %.1f s", time.Since(begun).Seconds())
-	t.Cleanup(func() {
-		m.Close()
-		if t.Failed() {
-			t.Logf("the console:\n%s", m.Console())
-		}
-	})
-	return &guest{t, m}
+	return m
+}
+
+// end ends a machine; the failure of a test shows its console.
+func end(t *testing.T, m *vm.Machine) {
+	m.Close()
+	if t.Failed() {
+		t.Logf("the console:\n%s", m.Console())
+	}
 }
 
 // run executes a script to its end, whatever its exit code.
 func (g *guest) run(script string) shell.Result {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit+10*time.Second)
+	return g.runFor(commandLimit, script)
+}
+
+func (g *guest) runFor(limit time.Duration, script string) shell.Result {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit+10*time.Second)
 	defer cancel()
-	r, err := g.Run(ctx, shell.Command{Args: []string{"bash", "-euo", "pipefail", "-c", script}, Limit: commandLimit})
+	r, err := g.Run(ctx, shell.Command{Args: []string{"bash", "-euo", "pipefail", "-c", script}, Limit: limit})
 	if err != nil {
 		g.t.Fatalf("%s: %v", script, err)
 	}
@@ -97,15 +111,6 @@ func (g *guest) sh(script string) string {
 	return r.Stdout
 }
 
-// off turns a machine off that has no systemd; nothing on it may be lost by that.
-func (g *guest) off() {
-	g.t.Helper()
-	g.sh(`sync; (sleep 0.2; poweroff -ff) >/dev/null 2>&1 &`)
-	if err := g.Await(30 * time.Second); err != nil {
-		g.t.Fatal(err)
-	}
-}
-
 // wantNoErrors checks what the machine's kernel says of its devices and file
 // systems.
 func (g *guest) wantNoErrors() {
@@ -119,17 +124,19 @@ func (g *guest) wantNoErrors() {
 	}
 }
 
-// until polls a script until it succeeds.
+// until tries a script until it succeeds, or, with the limit over, fails. The machine
+// does that by itself, and takes its time: all it does is slow.
 func (g *guest) until(limit time.Duration, script string) {
 	g.t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(pollInterval) {
-		r := g.run(script)
-		if r.Code == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			g.t.Fatalf("not within %v: %s\n%s%s\n%s", limit, script, r.Stdout, r.Stderr, g.journal())
-		}
+	const loop = `try() { %s
+	}
+	until said=$(try 2>&1); do
+		if [ $SECONDS -ge %d ]; then echo "$said"; exit 1; fi
+		sleep 1
+	done`
+	r := g.runFor(2*limit, fmt.Sprintf(loop, script, int(limit.Seconds())))
+	if r.Code != 0 {
+		g.t.Fatalf("not within %v: %s\n%s%s\n%s", limit, script, r.Stdout, r.Stderr, g.journal())
 	}
 }
 

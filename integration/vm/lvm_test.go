@@ -35,9 +35,7 @@ const (
 func TestLVM(t *testing.T) {
 	need(t)
 	n := newNAS(t, 512*mib, tgt.LUN{})
-	files := []vm.File{n.config(""), withoutUdev}
-
-	g := boot(t, "", files...)
+	g := share(t, n.config(""))
 	g.sh(mountLUNs)
 	if loop := strings.TrimSpace(g.sh(attach)); loop != "/dev/loop0" {
 		t.Fatalf("the loop device is %s", loop)
@@ -52,7 +50,7 @@ func TestLVM(t *testing.T) {
 	n.wantNoSession()
 	g.off()
 
-	g = boot(t, "", files...)
+	g = share(t, n.config(""))
 	g.sh(mountLUNs + "; " + attach)
 	g.sh("vgchange -ay vg; " + checkData)
 	g.sh(mountData)

@@ -21,6 +21,11 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(buildDir)
+	defer func() {
+		if shared != nil {
+			shared.Close()
+		}
+	}()
 	return m.Run()
 }
 

@@ -12,7 +12,7 @@ import (
 func TestOutage(t *testing.T) {
 	need(t)
 	n := newNAS(t, 256*mib, tgt.LUN{})
-	g := boot(t, "", n.config(`replacement_timeout = "3s"`), withoutUdev)
+	g := share(t, n.config(`replacement_timeout = "3s"`))
 	g.sh(mountLUNs + "; " + attach)
 	g.sh(create)
 	g.sh(mountData)
@@ -51,7 +51,7 @@ const exitNotWritten = 6
 func TestGrow(t *testing.T) {
 	need(t)
 	n := newNAS(t, 48*mib, tgt.LUN{})
-	g := boot(t, "", n.config(""), withoutUdev)
+	g := share(t, n.config(""))
 	g.sh(mountLUNs + "; " + attach)
 	g.sh(create)
 	g.sh(mountData)

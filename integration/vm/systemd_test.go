@@ -29,19 +29,33 @@ func bootSystemd(t *testing.T, enabled []string, files ...vm.File) *guest {
 		vm.File{Path: "/etc/systemd/system/sysinit.target.wants/guest.service", Link: "../guest.service"},
 		vm.File{Path: "/etc/systemd/system/guest-network.service", Text: networkUnit},
 		vm.File{Path: "/etc/systemd/system/network-online.target.wants/guest-network.service", Link: "../guest-network.service"},
-		// A stop that hangs is to be seen soon.
-		vm.File{Path: "/etc/systemd/system.conf.d/stop.conf", Text: "[Manager]\nDefaultTimeoutStopSec=20s\nLogTarget=console\n"},
+		vm.File{Path: "/etc/systemd/system/systemd-udev-trigger.service.d/blocks.conf", Text: coldplug},
+		vm.File{Path: "/etc/systemd/system.conf.d/log.conf", Text: "[Manager]\nLogTarget=console\n"},
 	)
 	for _, unit := range enabled {
 		template, _, _ := strings.Cut(unit, "@")
 		files = append(files, vm.File{Path: "/etc/systemd/system/remote-fs.target.wants/" + unit, Link: "../" + template + "@.service"})
 	}
-	for _, unneeded := range []string{"systemd-logind.service", "systemd-update-utmp-runlevel.service", "systemd-random-seed.service", "getty.target", "systemd-update-utmp.service", "lvm2-monitor.service", "e2scrub_reap.service",
-		"systemd-sysusers.service", "systemd-pcrphase.service", "systemd-tmpfiles-clean.timer", "e2scrub_all.timer", "systemd-journal-flush.service", "systemd-hwdb-update.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "systemd-pcrphase-sysinit.service", "ldconfig.service"} {
+	for _, unneeded := range unneededUnits {
 		files = append(files, vm.File{Path: "/etc/systemd/system/" + unneeded, Link: "/dev/null"})
 	}
 	return boot(t, systemd, files...)
 }
+
+// unneededUnits would make the boot longer.
+var unneededUnits = []string{
+	"e2scrub_all.timer", "e2scrub_reap.service", "getty.target", "kmod-static-nodes.service", "ldconfig.service",
+	"lvm2-monitor.service", "modprobe@configfs.service", "modprobe@drm.service", "modprobe@efi_pstore.service",
+	"sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
+	"systemd-hwdb-update.service", "systemd-journal-flush.service", "systemd-logind.service", "systemd-modules-load.service",
+	"systemd-pcrphase-sysinit.service", "systemd-pcrphase.service", "systemd-random-seed.service", "systemd-sysctl.service",
+	"systemd-sysusers.service", "systemd-tmpfiles-clean.timer", "systemd-tmpfiles-setup-dev.service", "systemd-tmpfiles-setup.service",
+	"systemd-update-utmp-runlevel.service", "systemd-update-utmp.service", "systemd-user-sessions.service",
+}
+
+// coldplug lets udev look at the block devices only: for most others it would find
+// and load a module.
+const coldplug = "[Service]\nExecStart=\nExecStart=udevadm trigger --type=all --action=add --subsystem-match=block\n"
 
 // guestUnit obeys the test from early on.
 const guestUnit = `[Unit]
@@ -70,7 +84,7 @@ ExecStart=/usr/local/sbin/guest network
 // has succeeded.
 func (g *guest) ready() {
 	g.t.Helper()
-	g.until(bootLimit, `state=$(systemctl is-system-running) || true; [ "$state" = running -o "$state" = degraded ]`)
+	g.until(bootLimit, `state=$(systemctl is-system-running --wait) || true; [ "$state" = running -o "$state" = degraded ]`)
 }
 
 // wantActive checks that units are active.
