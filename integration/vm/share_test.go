@@ -56,11 +56,12 @@ func (g *guest) wantNothingLeft() {
 	}
 }
 
-// put writes a file.
+// put writes a file that only root may read.
 func (g *guest) put(f vm.File) {
 	g.t.Helper()
-	r, err := g.Run(context.Background(), shell.Command{Args: []string{"install", "-D", "-m", "600", "/dev/stdin", f.Path}, Stdin: []byte(f.Text), Limit: commandLimit})
-	if err != nil || r.Code != 0 {
+	const write = `umask 077; mkdir -p "${1%/*}"; cat >"$1"`
+	c := shell.Command{Args: []string{"bash", "-euc", write, "bash", f.Path}, Stdin: []byte(f.Text), Limit: commandLimit}
+	if r, err := g.Run(context.Background(), c); err != nil || r.Code != 0 {
 		g.t.Fatalf("%s: %v %s", f.Path, err, r.Stderr)
 	}
 }
