@@ -38,12 +38,14 @@ func (g *guest) giveBack() {
 	if g.Machine != shared {
 		return // turned off
 	}
+	defer func() {
+		if g.t.Failed() {
+			end(g.t, shared)
+			shared = nil
+		}
+	}()
 	if !g.t.Failed() {
 		g.wantNothingLeft()
-	}
-	if g.t.Failed() {
-		end(g.t, shared)
-		shared = nil
 	}
 }
 
