@@ -9,12 +9,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/BurntSushi/toml"
 )
 
 // maxFile bounds a configuration file; it is room for some thousand targets.
 const maxFile = 1 << 20
+
+// pipeTime is how long a configuration that comes through a pipe may take.
+const pipeTime = 10 * time.Second
 
 // Load reads and validates the configuration file at path, and the password
 // files that it names; it contacts nobody. Its error is of type Faults:
@@ -40,11 +45,13 @@ func Load(path string) (*Config, []Warning, error) {
 // open reads the file, and notes what matters to the passwords in it.
 func (r *report) open(path string) (string, error) {
 	r.dir = filepath.Dir(path)
-	f, err := os.Open(path)
+	// O_NONBLOCK: a FIFO that nobody writes to must not hang who reads the file again.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the configuration: %w", reason(err))
 	}
 	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(pipeTime)) // a regular file has none, and needs none
 	info, err := f.Stat()
 	if err != nil {
 		return "", fmt.Errorf("cannot read the configuration: %w", reason(err))

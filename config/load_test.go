@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -193,6 +194,17 @@ func TestLoadUnreadable(t *testing.T) {
 		if !errors.As(err, &faults) || err.Error() != path+": "+want {
 			t.Errorf("got %v, want %s: %s", err, path, want)
 		}
+	}
+}
+
+// TestLoadFIFO waits for nobody: a daemon that reads its configuration again must go on.
+func TestLoadFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo.toml")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(path); err == nil || !strings.Contains(err.Error(), "names nothing to log in to") {
+		t.Error(err)
 	}
 }
 
