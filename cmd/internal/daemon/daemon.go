@@ -69,6 +69,7 @@ type Daemon struct {
 
 	tree     sync.Mutex                  // guards what follows
 	silent   map[*config.Discovery]error // why the last discovery found nothing
+	asked    map[*config.Discovery]bool  // again and again by the background, see keepFinding
 	settings *config.Config              // in effect
 	targets  []*target                   // see all
 	luns     []*lun                      // attached, in the order of their coming

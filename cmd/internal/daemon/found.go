@@ -75,12 +75,24 @@ func (t *target) directory() string {
 	return t.cfg().Directory
 }
 
-// keepFinding asks a portal that did not answer at the start until it does.
-func (d *Daemon) keepFinding(ctx context.Context, f *config.Discovery) {
-	for pause := firstPause; sleep(ctx, pause) == nil; pause = min(2*pause, longPause) {
+// keepFinding has the background ask a portal that did not answer until it does. The
+// caller has the right to start something there.
+func (d *Daemon) keepFinding(f *config.Discovery) {
+	if d.setAsked(f, true) {
+		return
+	}
+	d.background.Go(func() {
+		defer d.setAsked(f, false)
+		d.findLater(d.alive, f)
+	})
+}
+
+// findLater asks a portal until it answers, or a reload has taken the discovery away.
+func (d *Daemon) findLater(ctx context.Context, f *config.Discovery) {
+	for pause := firstPause; sleep(ctx, pause) == nil && d.hasDiscovery(f); pause = min(2*pause, longPause) {
 		list, err := find(ctx, &d.opts, f)
 		if err == nil && d.takeList(ctx) == nil {
-			if d.hasDiscovery(f) { // else a reload has taken it away
+			if d.hasDiscovery(f) {
 				d.heard(f, nil)
 				d.welcome(ctx, d.addFound(f, list), &changes{})
 			}
@@ -90,6 +102,19 @@ func (d *Daemon) keepFinding(ctx context.Context, f *config.Discovery) {
 		d.heard(f, err)
 		d.log.Debug().Err(err).Msg("cannot find targets yet")
 	}
+}
+
+// setAsked notes whether the background asks a portal, and returns whether it did.
+func (d *Daemon) setAsked(f *config.Discovery, now bool) (was bool) {
+	d.tree.Lock()
+	defer d.tree.Unlock()
+	was = d.asked[f]
+	if now {
+		d.asked[f] = true
+	} else {
+		delete(d.asked, f)
+	}
+	return was
 }
 
 // heard notes how the last discovery went, for status.
@@ -176,6 +201,7 @@ func (d *Daemon) findAgain(ctx context.Context, c *changes) {
 		d.heard(f, errs[i])
 		if errs[i] != nil {
 			c.refuse(fmt.Errorf("%s: %w", f.Source(), errs[i]))
+			d.keepFinding(f)
 			continue
 		}
 		d.compare(ctx, f, offers[i], c)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,4 +203,17 @@ func TestReloadDiscoveries(t *testing.T) {
 	if len(c.Done) != 0 || !strings.Contains(strings.Join(c.Refused, ""), "directory") {
 		t.Errorf("%+v", c)
 	}
+}
+
+// A portal that does not answer a reload is asked again, whether the reload brought the
+// discovery or it was asked already.
+func TestReloadKeepsAskingPortals(t *testing.T) {
+	s := offering(false)
+	s.offer(errors.New("silent"))
+	s.also(iqnA, "", 1)
+	d := served(t, s)
+	s.cfg.Discoveries = slices.Clone(s.cfg.Discoveries) // as reading the file makes it
+	wantChanges(t, reload(t, d), exitcode.Failed, "silent")
+	s.offer(nil, iqnC)
+	wantPaths(t, d, "lun1", iqnC+"/lun1")
 }

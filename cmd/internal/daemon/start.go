@@ -53,7 +53,7 @@ func start(ctx context.Context, opts Options, open loginFunc, mountTree mountFun
 		d.serve(t)
 	}
 	for _, f := range d.unfound {
-		d.background.Go(func() { d.keepFinding(d.alive, f) })
+		d.keepFinding(f)
 	}
 	d.lifecycle.change(Starting, Serving)
 	return d, nil
@@ -67,6 +67,7 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 		listing:  make(chan struct{}, 1),
 		settings: opts.Config,
 		silent:   map[*config.Discovery]error{},
+		asked:    map[*config.Discovery]bool{},
 		slots:    make(chan struct{}, maxLogins),
 		files:    newTree(&opts),
 		end:      newEnding(),
