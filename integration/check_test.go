@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -12,7 +13,9 @@ func TestCheck(t *testing.T) {
 	file := h.writeConfig(c)
 	h.mustIscsifs("check", file)
 	shown := h.mustIscsifs("check", "--show", file)
-	for _, want := range []string{targetIQN, "login_timeout", "replacement_timeout"} {
+	name, _ := os.Hostname()
+	owner := fmt.Sprintf("uid         = %d\n", os.Getuid())
+	for _, want := range []string{targetIQN, "login_timeout", "replacement_timeout", fmt.Sprintf("alias = %q\n", name), owner} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("check --show says nothing of %s:\n%s", want, shown)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ func (p *program) check(ctx context.Context, path string, show, connect bool) er
 		fmt.Fprintln(p.stderr, w)
 	}
 	if show {
-		err = cfg.WriteEffective(p.stdout)
+		err = inEffect(*cfg).WriteEffective(p.stdout)
 	} else {
 		_, err = fmt.Fprintf(p.stdout, "%s: valid, %s\n", path, contents(cfg))
 	}
@@ -50,6 +51,22 @@ func (p *program) check(ctx context.Context, path string, show, connect bool) er
 		return err
 	}
 	return p.checkConnect(ctx, cfg, show)
+}
+
+// inEffect fills in what a configuration leaves to the host and to who mounts; that no
+// initiator name can be had is for who logs in to say.
+func inEffect(cfg config.Config) *config.Config {
+	if opts, err := initiatorOptions(&cfg); err == nil {
+		cfg.Initiator.Name, cfg.Initiator.Alias = opts.InitiatorName, opts.InitiatorAlias
+	}
+	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
+	if cfg.Mount.UID == nil {
+		cfg.Mount.UID = &uid
+	}
+	if cfg.Mount.GID == nil {
+		cfg.Mount.GID = &gid
+	}
+	return &cfg
 }
 
 // contents counts what a configuration has to log in to.
