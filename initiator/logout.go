@@ -25,7 +25,7 @@ func (s *Session) Logout(ctx context.Context) error {
 		return nil // nothing to log out from
 	}
 	err := s.logout(ctx)
-	if err == nil {
+	if err == nil && !s.cfg.discovery() {
 		s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Msg("logged out")
 	}
 	return err

@@ -87,10 +87,11 @@ func (d *Daemon) keepFinding(f *config.Discovery) {
 	})
 }
 
-// findLater asks a portal until it answers, or a reload has taken the discovery away.
+// findLater asks a portal until it offers something, or a reload has taken the discovery
+// away. One that is starting up may answer before it has its targets.
 func (d *Daemon) findLater(ctx context.Context, f *config.Discovery) {
 	for pause := firstPause; sleep(ctx, pause) == nil && d.hasDiscovery(f); pause = min(2*pause, longPause) {
-		list, err := find(ctx, &d.opts, f)
+		list, err := d.findWithin(ctx, f, 0)
 		if err == nil && d.takeList(ctx) == nil {
 			if d.hasDiscovery(f) {
 				d.heard(f, nil)

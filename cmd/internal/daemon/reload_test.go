@@ -214,6 +214,10 @@ func TestReloadKeepsAskingPortals(t *testing.T) {
 	d := served(t, s)
 	s.cfg.Discoveries = slices.Clone(s.cfg.Discoveries) // as reading the file makes it
 	wantChanges(t, reload(t, d), exitcode.Failed, "silent")
+	s.offer(nil) // a target that is starting up has none yet
+	for !strings.Contains(strings.Join(d.Report(t.Context()).Warnings, ""), "no target that matches") {
+		time.Sleep(time.Millisecond)
+	}
 	s.offer(nil, iqnC)
 	wantPaths(t, d, "lun1", iqnC+"/lun1")
 }
