@@ -72,6 +72,43 @@ func TestForcedLogout(t *testing.T) {
 	}
 }
 
+// TestForcedLogoutOfSilentTarget: "now" holds for a target that is connected and says
+// nothing too, long before its session would notice.
+func TestForcedLogoutOfSilentTarget(t *testing.T) {
+	h := newHost(t)
+	s := h.script(target.NewMemoryLUN(smallDisk, 512))
+	c := s.config("readahead = \"0\"\nflush_interval = \"1h\"")
+	c.tables += longTimeouts
+	m := h.mount(c)
+	w := h.writer(m.lun(0), 0)
+	w.write('w')
+	h.wantDirty(m, 0, writerBlock)
+	mute := s.OnSend(target.Any(), target.Drop())
+	reader, cancel := h.command("dd", "if="+m.lun(0), "of=/dev/null", "bs=4k", "skip=1000", "count=1")
+	defer cancel()
+	if err := reader.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !mute.Await(1, 10*time.Second) {
+		t.Error("the read does not ask the target")
+	}
+	began := time.Now()
+	h.mustIscsifs("logout", "--force", m.point, scriptedIQN)
+	if err := reader.Wait(); err == nil {
+		t.Error("the read that waited has succeeded")
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v, with a target that is silent", took)
+	}
+	w.end()
+	mute.Remove()
+	h.mustIscsifs("login", m.point, scriptedIQN)
+	h.mustIscsifs("sync", m.point)
+	if s.medium(t, 0, 0, 1)[0] != 'w' {
+		t.Error("what was kept is not on the target")
+	}
+}
+
 // TestForcedLogoutDiscards: --discard-dirty gives up what cannot be written.
 func TestForcedLogoutDiscards(t *testing.T) {
 	h := newHost(t)

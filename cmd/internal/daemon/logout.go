@@ -24,8 +24,11 @@ type LogoutOptions struct {
 	Asker   int    // process id of the command that asks, which is no holder worth naming; 0 = none
 }
 
-// forceFlushTime is how long a forced logout tries to write to a target that answers.
-const forceFlushTime = 10 * time.Second
+// What a forced logout does before it gives users of the LUNs their errors.
+const (
+	forceFlushTime  = 10 * time.Second // writes to a target that answers
+	forceAnswerTime = 2 * time.Second  // waits for an answer of a target: whether it does, and to the logout
+)
 
 // Logout closes sessions and takes the files away; the targets stay out until Login.
 // What is dirty is written first. While a file is in use it changes nothing, and its
@@ -126,7 +129,7 @@ func (d *Daemon) withdrawTarget(ctx context.Context, t *target, o LogoutOptions)
 		for _, l := range t.attached() {
 			d.hide(l)
 		}
-		if s := t.sessionNow(); s.Status().State == initiator.LoggedIn {
+		if answers(ctx, t.sessionNow()) {
 			d.flushTarget(ctx, t, forceFlushTime)
 		}
 		return nil
@@ -150,6 +153,25 @@ func (d *Daemon) withdrawTarget(ctx context.Context, t *target, o LogoutOptions)
 		d.presentAll(t.attached())
 	}
 	return err
+}
+
+// answers tells whether a target does. A session notices only after a while that it does
+// not, and users of the LUNs are waiting. What asks it ends with the session at the latest.
+func answers(ctx context.Context, s session) bool {
+	if s.Status().State != initiator.LoggedIn {
+		return false
+	}
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.LUNs(ctx) // its end would not end it: the command has to be aborted then
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return err == nil
+	case <-time.After(forceAnswerTime):
+		return false
+	}
 }
 
 // flushOrDiscard writes all of a target; an error says that something is left that is
@@ -229,9 +251,7 @@ func (d *Daemon) presentAll(luns []*lun) {
 func (d *Daemon) closeTarget(ctx context.Context, t *target, o LogoutOptions) {
 	ctx = context.WithoutCancel(ctx)
 	why := fmt.Errorf("its target was logged out by hand; `iscsifs login %s %s` brings it back", plain.Quoted(d.opts.Mountpoint), t.cfg().IQN)
-	s := t.takeSession()
-	t.unreserveAll(ctx, s, func(l *lun) bool { return o.Discard || !l.unsynced() })
-	logout(ctx, s, t.log)
+	t.part(ctx, o)
 	d.attaching.Lock() // also when the mount ends: what is kept must be found then
 	defer d.attaching.Unlock()
 	luns := t.attached()
@@ -245,6 +265,18 @@ func (d *Daemon) closeTarget(ctx context.Context, t *target, o LogoutOptions) {
 	for _, l := range luns {
 		d.promoteOthers(ctx, l)
 	}
+}
+
+// part gives up the reservations, but for those of data that is kept, and the session.
+func (t *target) part(ctx context.Context, o LogoutOptions) {
+	s := t.takeSession()
+	t.unreserveAll(ctx, s, func(l *lun) bool { return o.Discard || !l.unsynced() })
+	if o.Force {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, forceAnswerTime)
+		defer cancel()
+	}
+	logoutWithin(ctx, s, t.log)
 }
 
 // sortedByFirst puts further paths behind what they lead to.

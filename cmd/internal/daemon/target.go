@@ -201,7 +201,12 @@ func (t *target) end(ctx context.Context) {
 // logout ends a session; that the target does not answer any more keeps nobody
 // from ending.
 func logout(ctx context.Context, s session, log zerolog.Logger) {
-	if err := s.Logout(context.WithoutCancel(ctx)); err != nil {
+	logoutWithin(context.WithoutCancel(ctx), s, log)
+}
+
+// logoutWithin is logout that waits for the target until ctx ends.
+func logoutWithin(ctx context.Context, s session, log zerolog.Logger) {
+	if err := s.Logout(ctx); err != nil {
 		log.Warn().Err(err).Msg("logged out without the target's answer")
 	}
 }
