@@ -119,7 +119,21 @@ func (d *Daemon) act(ctx context.Context, t *target, changed []string, c *change
 	}
 	if has("luns") {
 		d.removeUnlisted(ctx, t, c)
-		c.add(d.scan(ctx, t, noOptions, true).Changes)
+		s := d.scan(ctx, t, noOptions, true)
+		c.add(s.Changes)
+		if !s.failed {
+			t.refuseAbsent(c)
+		}
+	}
+}
+
+// refuseAbsent names the LUNs that the configuration lists and that are no files.
+func (t *target) refuseAbsent(c *changes) {
+	attached := t.attached()
+	for _, listed := range t.cfg().LUNs {
+		if !slices.ContainsFunc(attached, func(l *lun) bool { return l.number == uint64(listed) }) {
+			c.refuse(exitcode.Errorf(exitcode.Failed, "LUN %d of %s: `luns` in the configuration lists it, but the target has no such disk", listed, t.cfg().IQN))
+		}
 	}
 }
 

@@ -151,6 +151,15 @@ func TestReloadSettings(t *testing.T) {
 	wantChanges(t, reload(t, d), 0, "")
 }
 
+// A LUN that is listed and not there is named.
+func TestReloadListsWhatIsAbsent(t *testing.T) {
+	s := newSite(newFakeSession(iqnA, 1, 2))
+	d := served(t, s)
+	s.cfg.Targets[0].LUNs = []uint16{1, 7}
+	wantChanges(t, reload(t, d), exitcode.Failed, "LUN 7 of "+iqnA, iqnA+": changed: luns", "lun2: removed")
+	wantPaths(t, d, "lun1")
+}
+
 // A LUN that is not listed any more is not taken from who uses it.
 func TestReloadUnlistsWhatIsInUse(t *testing.T) {
 	s := newSite(newFakeSession(iqnA, 1, 2))
