@@ -69,7 +69,7 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.tryMount(c).wantFailure(t, exitFailed, "serve metrics at "+address, "another process listens there", "[metrics] listen")
+	h.tryMount(c).wantFailure(t, exitInUse, "serve metrics at "+address, "another process listens there", "[metrics] listen")
 	if err := busy.Close(); err != nil {
 		t.Fatal(err)
 	}

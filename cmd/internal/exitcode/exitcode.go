@@ -39,7 +39,7 @@ var Meanings = []Meaning{
 	{Usage, "wrong usage or configuration"},
 	{Refused, "refused: authentication or authorization, on either side"},
 	{Unreachable, "unreachable: no connection, no answer in time, not iSCSI, no such target there, target out of service"},
-	{InUse, "in use: a LUN, a file or a mountpoint"},
+	{InUse, "in use: a LUN, a file, a mountpoint or the port of metrics"},
 	{Dirty, "dirty data could not be written"},
 }
 

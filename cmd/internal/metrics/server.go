@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 )
 
 // Bounds of what a client may take.
@@ -41,7 +43,7 @@ func Listen(ctx context.Context, address string) (*Server, error) {
 	l, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		return nil, fmt.Errorf("serve metrics at %s: another process listens there (`ss -ltnp` names it); set [metrics] listen to another port: each mount needs one of its own", address)
+		return nil, exitcode.Errorf(exitcode.InUse, "serve metrics at %s: another process listens there (`ss -ltnp` names it); set [metrics] listen to another port: each mount needs one of its own", address)
 	case err != nil:
 		return nil, fmt.Errorf("serve metrics at %s: %w; see [metrics] listen", address, err)
 	}
