@@ -15,8 +15,8 @@ import (
 
 // JoinUnit makes paths to this target further paths of a unit that other Paths have
 // opened, as LUN lun of this one: those that are proven to lead to it, now and when
-// they come. At least one has to; by two LUNs they cannot. They leave it with [Paths.LeaveUnit], and when
-// either Paths end.
+// they come. At least one has to; by two LUNs they cannot. They leave it with
+// [Paths.LeaveUnit], and when either Paths end.
 func (m *Paths) JoinUnit(ctx context.Context, lun scsi.LUN, u *Unit) error {
 	if err := m.lockOpening(ctx); err != nil {
 		return err

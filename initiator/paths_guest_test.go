@@ -83,23 +83,9 @@ func TestPathUnderAnotherName(t *testing.T) {
 func TestGhostUnderAnotherName(t *testing.T) {
 	l := newGuestLab(t)
 	l.join()
-	gate := target.NewGate()
-	held := l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.Hold(gate))
 	v1, v2 := pattern(1, 4096), pattern(2, 4096)
-	first := l.startWrite(v1, 0)
-	if !held.Await(1, soon) {
-		t.Fatal("no write")
-	}
-	for group, n := range l.byPortal(target.OpWrite10) {
-		if n == 1 {
-			if err := l.portals[group-1].Cut(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := result(t, first); err != nil {
-		t.Fatal(err)
-	}
+	gate := l.writeOverLostPath(v1)
+	l.holds(v1, 0)
 	l.write(v2, 0)
 	gate.Release()
 	l.holds(v2, 0)

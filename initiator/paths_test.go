@@ -267,28 +267,36 @@ func TestSilentPath(t *testing.T) {
 	}
 }
 
+// writeOverLostPath writes p to offset 0. Its path is lost while the target holds the
+// command, so that another carries it too; the first goes on with the gate.
+func (l *pathsLab) writeOverLostPath(p []byte) *target.Gate {
+	l.t.Helper()
+	gate := target.NewGate()
+	held := l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.Hold(gate))
+	write := l.startWrite(p, 0)
+	if !held.Await(1, soon) {
+		l.t.Fatal("no write")
+	}
+	for group, n := range l.byPortal(target.OpWrite10) {
+		if n == 1 {
+			if err := l.portals[group-1].Cut(); err != nil {
+				l.t.Fatal(err)
+			}
+		}
+	}
+	if err := result(l.t, write); err != nil {
+		l.t.Fatal(err)
+	}
+	return gate
+}
+
 // TestGhostOfALostPath: a write that the target holds back while its path is
 // lost is not executed any more after it was repeated on another path, so that it
 // cannot overwrite a later one.
 func TestGhostOfALostPath(t *testing.T) {
 	l := newPathsLab(t, 2)
-	gate := target.NewGate()
-	held := l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.Hold(gate))
 	v1, v2 := pattern(1, 4096), pattern(2, 4096)
-	first := l.startWrite(v1, 0)
-	if !held.Await(1, soon) {
-		t.Fatal("no write")
-	}
-	for group, n := range l.byPortal(target.OpWrite10) {
-		if n == 1 {
-			if err := l.portals[group-1].Cut(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := result(t, first); err != nil {
-		t.Fatal(err)
-	}
+	gate := l.writeOverLostPath(v1)
 	l.holds(v1, 0)
 	l.write(v2, 0)
 	gate.Release() // what was held in the target's queue may go on now
