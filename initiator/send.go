@@ -84,17 +84,22 @@ func (c *conn) gatherLocked() bool {
 		c.addReplyLocked(c.replies[0])
 		c.replies = c.replies[1:]
 	}
-	for t := s.urgent.head; t != nil && !o.full() && s.slots.available(true); t = s.urgent.head {
+	for t := s.urgent.head; t != nil && c.mayAskLocked() && s.slots.available(true); t = s.urgent.head {
 		c.addRequestLocked(t)
 	}
 	for t := s.dataOut.head; t != nil && !o.full(); t = s.dataOut.head {
 		c.addDataOutLocked(t)
 	}
-	for t := s.nextLocked(); t != nil && !o.full(); t = s.nextLocked() {
+	for t := s.nextLocked(); t != nil && c.mayAskLocked(); t = s.nextLocked() {
 		c.addRequestLocked(t)
 	}
 	return o.npdus > 0
 }
+
+// mayAskLocked tells whether one more request may join the write. "After sending
+// the Logout Request PDU, an initiator MUST NOT send any new iSCSI requests on the
+// closing connection" (RFC 7143, 11.14): those end with the connection.
+func (c *conn) mayAskLocked() bool { return !c.closing && !c.out.full() }
 
 // addReplyLocked adds the answer to a target's ping.
 func (c *conn) addReplyLocked(r nopReply) {
@@ -132,6 +137,7 @@ func (c *conn) addRequestLocked(t *task) {
 		(&pdu.NOPOut{Immediate: true, ITT: t.itt, TTT: pdu.ReservedTag, CmdSN: t.cmdSN}).Marshal(&b)
 		s.stats.NOPOut++
 	case kindLogout:
+		c.closing = true
 		(&pdu.LogoutRequest{Immediate: true, Reason: t.reason, ITT: t.itt, CmdSN: t.cmdSN}).Marshal(&b)
 		s.stats.Logout++
 	case kindText:

@@ -21,7 +21,7 @@ func numbers(got, want uint32) string { return fmt.Sprintf("%#x, expected %#x", 
 // receiveLocked checks a PDU of the full feature phase and acts on it.
 func (c *conn) receiveLocked(p *PDU) {
 	if c.ended {
-		if c.loggedOut {
+		if c.loggedOut && asks(p) {
 			c.note(reqAfterLogout, p, "")
 		}
 		return
@@ -50,6 +50,17 @@ func (c *conn) receiveLocked(p *PDU) {
 		r.task = c.newTask(p)
 	}
 	c.sess.admit(r)
+}
+
+// asks tells whether a PDU is a request, and neither data nor the answer to a ping.
+func asks(p *PDU) bool {
+	switch p.Header.Opcode() {
+	case pdu.OpDataOut:
+		return false
+	case pdu.OpNOPOut:
+		return binary.BigEndian.Uint32(p.Header[20:]) == pdu.ReservedTag // the Target Transfer Tag
+	}
+	return true
 }
 
 // admissible makes the checks that hold for every PDU.

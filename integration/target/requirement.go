@@ -41,7 +41,7 @@ var (
 	reqDiscoveryOnly  = &Requirement{"discovery-only", "4.3", "In a discovery session only Text, Logout and ping are allowed.", reaction{reject: pdu.RejectProtocolError, always: true}}
 	reqSNACK          = &Requirement{"snack", "11.16", "SNACK is not used at error recovery level 0.", reaction{reject: pdu.RejectSNACK, always: true}}
 	reqAHS            = &Requirement{"ahs", "11.2.2", "Only a SCSI Command has additional header segments, and they fill TotalAHSLength.", mustField}
-	reqAfterLogout    = &Requirement{"after-logout", "11.14", "After the Logout Request no further PDU is sent on the connections it closes.", noted}
+	reqAfterLogout    = &Requirement{"after-logout", "11.14", "After the Logout Request no new request is sent on the connections it closes.", noted}
 )
 
 // The numbering of commands and tags.
