@@ -31,6 +31,7 @@ func (d *memoryDisk) Epoch() uint64                                             
 func (d *memoryDisk) Size() int64                                                  { return d.size }
 func (d *memoryDisk) BlockSize() int                                               { return 512 }
 func (d *memoryDisk) OptimalTransfer() int                                         { return 0 }
+func (d *memoryDisk) UnmapGranularity() int                                        { return 0 }
 func (d *memoryDisk) MaxTransfer() int                                             { return 0 }
 func (d *memoryDisk) Thin() bool                                                   { return false }
 func (d *memoryDisk) Zero(ctx context.Context, off, n int64) error                 { return nil }

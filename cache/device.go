@@ -49,6 +49,9 @@ type Device interface {
 	// MaxTransfer is the MAXIMUM TRANSFER LENGTH in bytes (VPD page B0h); 0 =
 	// not reported.
 	MaxTransfer() int
+	// UnmapGranularity is the OPTIMAL UNMAP GRANULARITY in bytes (VPD page B0h); 0 =
+	// not reported.
+	UnmapGranularity() int
 	// ReadOnly tells whether the medium is write protected or must be treated
 	// so.
 	ReadOnly() bool

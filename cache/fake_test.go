@@ -294,8 +294,10 @@ func (d *fakeDisk) Epoch() uint64        { return d.epoch.Load() }
 func (d *fakeDisk) Size() int64          { return d.size.Load() }
 func (d *fakeDisk) BlockSize() int       { return d.blockSize }
 func (d *fakeDisk) OptimalTransfer() int { return d.optimal }
-func (d *fakeDisk) MaxTransfer() int     { return 0 }
-func (d *fakeDisk) ReadOnly() bool       { return d.readOnly }
+
+func (d *fakeDisk) UnmapGranularity() int { return 0 }
+func (d *fakeDisk) MaxTransfer() int      { return 0 }
+func (d *fakeDisk) ReadOnly() bool        { return d.readOnly }
 
 func (d *fakeDisk) snapshot() []byte {
 	d.mu.Lock()

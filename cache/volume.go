@@ -154,6 +154,9 @@ func (v *Volume) BlockSize() int { return v.dev.BlockSize() }
 // known.
 func (v *Volume) OptimalTransfer() int { return v.dev.OptimalTransfer() }
 
+// UnmapGranularity is the length in bytes in which the target frees; 0 = not known.
+func (v *Volume) UnmapGranularity() int { return v.dev.UnmapGranularity() }
+
 // ReadOnly tells whether writes are refused.
 func (v *Volume) ReadOnly() bool { return v.dev.ReadOnly() }
 

@@ -136,6 +136,23 @@ func TestStatfs(t *testing.T) {
 	}
 }
 
+// TestStatfsGranularity: loop devices take their discard_granularity from f_bsize.
+func TestStatfsGranularity(t *testing.T) {
+	m := mountLUN(t, Options{})
+	for granularity, want := range map[int64]int64{
+		0: 4096, 512: 4096, 4096: 4096, 64 << 10: 64 << 10, 1 << 20: 1 << 20,
+		24 << 10: 4096, // no power of two
+		1 << 31:  4096,
+	} {
+		m.lun.granularity.Store(granularity)
+		var s unix.Statfs_t
+		expect(t, "statfs", unix.Statfs(m.file, &s), nil)
+		if s.Bsize != want || s.Frsize != want || s.Blocks != uint64(max(1, lunSize/want)) {
+			t.Errorf("granularity %d: %+v", granularity, s)
+		}
+	}
+}
+
 func TestDirectories(t *testing.T) {
 	m := mountLUN(t, Options{})
 	var names []string

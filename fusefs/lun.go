@@ -21,6 +21,8 @@ type LUN interface {
 	BlockSize() int
 	// OptimalTransfer is the length that the device likes best; 0 = not known.
 	OptimalTransfer() int
+	// UnmapGranularity is the length in which the device frees; 0 = not known.
+	UnmapGranularity() int
 	// ReadOnly tells whether the LUN can be opened for writing.
 	ReadOnly() bool
 	// ModTime is when the LUN was last written through this mount.

@@ -14,14 +14,15 @@ import (
 // memLUN is a LUN in memory whose writes, once gate is set, wait for it to be
 // closed.
 type memLUN struct {
-	readOnly  bool
-	thin      bool         // it can have holes
-	protected atomic.Bool  // since it is open
-	asked     atomic.Int64 // for extents
-	syncs     atomic.Int64
-	failures  atomic.Uint64
-	released  atomic.Int64 // slices handed out and not given back
-	waiting   atomic.Int64 // calls that wait for the gate
+	readOnly    bool
+	thin        bool         // it can have holes
+	protected   atomic.Bool  // since it is open
+	asked       atomic.Int64 // for extents
+	syncs       atomic.Int64
+	failures    atomic.Uint64
+	granularity atomic.Int64
+	released    atomic.Int64 // slices handed out and not given back
+	waiting     atomic.Int64 // calls that wait for the gate
 
 	mu       sync.Mutex
 	data     []byte
@@ -40,13 +41,14 @@ func newMemLUN(size int, fill byte) *memLUN {
 	return l
 }
 
-func (l *memLUN) BlockSize() int       { return 512 }
-func (l *memLUN) OptimalTransfer() int { return 64 << 10 }
-func (l *memLUN) ReadOnly() bool       { return l.readOnly || l.protected.Load() }
-func (l *memLUN) Failures() uint64     { return l.failures.Load() }
-func (l *memLUN) Size() int64          { l.mu.Lock(); defer l.mu.Unlock(); return int64(len(l.data)) }
-func (l *memLUN) ModTime() time.Time   { l.mu.Lock(); defer l.mu.Unlock(); return l.written }
-func (l *memLUN) Unsynced() bool       { l.mu.Lock(); defer l.mu.Unlock(); return l.unsynced }
+func (l *memLUN) BlockSize() int        { return 512 }
+func (l *memLUN) OptimalTransfer() int  { return 64 << 10 }
+func (l *memLUN) UnmapGranularity() int { return int(l.granularity.Load()) }
+func (l *memLUN) ReadOnly() bool        { return l.readOnly || l.protected.Load() }
+func (l *memLUN) Failures() uint64      { return l.failures.Load() }
+func (l *memLUN) Size() int64           { l.mu.Lock(); defer l.mu.Unlock(); return int64(len(l.data)) }
+func (l *memLUN) ModTime() time.Time    { l.mu.Lock(); defer l.mu.Unlock(); return l.written }
+func (l *memLUN) Unsynced() bool        { l.mu.Lock(); defer l.mu.Unlock(); return l.unsynced }
 
 // close shuts the gate; the returned function opens it.
 func (l *memLUN) close() (open func()) {

@@ -2,9 +2,21 @@ package fusefs
 
 import "github.com/hanwen/go-fuse/v2/fuse"
 
+const (
+	minStatfsBlock = 4096
+	maxStatfsBlock = 1 << 30
+)
+
 // statfsBlock is f_bsize. Loop devices discard in units of the f_bsize of their
-// file, so it is no smaller than a page and no smaller than a block.
-const statfsBlock = 4096
+// file: smaller ones would free nothing, and have the rest of a unit overwritten
+// with zeroes. The block layer wants a power of two.
+func statfsBlock(lun LUN) uint32 {
+	block := max(minStatfsBlock, lun.BlockSize())
+	if g := lun.UnmapGranularity(); g > block && g <= maxStatfsBlock && g&(g-1) == 0 {
+		block = g
+	}
+	return uint32(block)
+}
 
 // StatFs reports of a LUN file its own size, of all else that of all LUNs.
 // Nothing is ever free.
@@ -15,10 +27,10 @@ func (f *raw) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) 
 	if n == nil {
 		return errStale
 	}
-	out.Bsize = statfsBlock
+	out.Bsize = minStatfsBlock
 	bytes := int64(0)
 	if n.file != nil {
-		out.Bsize = max(statfsBlock, uint32(n.file.lun.BlockSize()))
+		out.Bsize = statfsBlock(n.file.lun)
 		bytes = n.file.lun.Size()
 	} else {
 		bytes = f.totalSize()

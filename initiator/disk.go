@@ -94,6 +94,10 @@ func (d *Disk) OptimalTransfer() int { return d.blocks(d.info.Load().Limits.Opti
 // target does not say (VPD page B0h). Longer accesses are split.
 func (d *Disk) MaxTransfer() int { return d.blocks(d.info.Load().Limits.MaxTransfer) }
 
+// UnmapGranularity returns the unit in which the target frees blocks, in bytes; 0 if
+// it does not say (OPTIMAL UNMAP GRANULARITY, VPD page B0h).
+func (d *Disk) UnmapGranularity() int { return d.blocks(d.info.Load().Limits.OptimalUnmapGranularity) }
+
 func (d *Disk) blocks(n uint32) int { return int(min(int64(n)*int64(d.BlockSize()), 1<<30)) }
 
 // ReadOnly tells whether the target protects the medium against writes.

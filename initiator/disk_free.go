@@ -67,10 +67,19 @@ func (d *Disk) granules(r span) span {
 
 // zeroAround zeroes the range but for its body.
 func (d *Disk) zeroAround(ctx context.Context, r, body span) error {
-	if err := d.zero(ctx, span{r.off, body.off}); err != nil {
+	if err := d.zeroEdge(ctx, span{r.off, body.off}); err != nil {
 		return err
 	}
-	return d.zero(ctx, span{body.end, r.end})
+	return d.zeroEdge(ctx, span{body.end, r.end})
+}
+
+// zeroEdge zeroes less than a granule. Where nothing backs it, it reads as zeroes
+// already, and to write them would take room.
+func (d *Disk) zeroEdge(ctx context.Context, r span) error {
+	if !d.can(lbaStatus, r.end) {
+		return d.zero(ctx, r)
+	}
+	return d.zeroMapped(ctx, r, false)
 }
 
 // free frees the body of a range in one way.

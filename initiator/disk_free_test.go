@@ -184,16 +184,17 @@ func TestDeallocateWays(t *testing.T) {
 		options       []target.Option
 		first, second string // "": not supported
 	}{
-		"all":                   {nil, "S16NU S16N", "S16NU S16N"},
-		"(16)":                  {[]target.Option{target.FreedBy(target.OpWriteSame16)}, "S16NU S16N", "S16NU S16N"},
-		"(16), NDOB refused":    {[]target.Option{target.WithoutNDOB()}, "S16NU S16U S16N S16", "S16U S16"},
-		"(16), NDOB overlooked": {[]target.Option{target.OverlookingNDOB()}, "S16NU S16U S16N S16", "S16U S16"},
-		"(10)":                  {[]target.Option{target.FreedBy(target.OpWriteSame10)}, "S10U S16N", "S10U S16N"},
+		"all":                   {nil, "S16NU status S16N status S16N", "S16NU status S16N status S16N"},
+		"(16)":                  {[]target.Option{target.FreedBy(target.OpWriteSame16)}, "S16NU status S16N status S16N", "S16NU status S16N status S16N"},
+		"(16), NDOB refused":    {[]target.Option{target.WithoutNDOB()}, "S16NU S16U status S16N S16 status S16", "S16U status S16 status S16"},
+		"(16), NDOB overlooked": {[]target.Option{target.OverlookingNDOB()}, "S16NU S16U status S16N S16 status S16", "S16U status S16 status S16"},
+		"(10)":                  {[]target.Option{target.FreedBy(target.OpWriteSame10)}, "S10U status S16N status S16N", "S10U status S16N status S16N"},
 		"(10), no (16)": {[]target.Option{target.FreedBy(target.OpWriteSame10), target.Unknown(target.OpWriteSame16)},
-			"S10U S16N S16 S10", "S10U S10"},
-		"UNMAP":                {[]target.Option{unmapOnly}, "status unmap status S16N", "status unmap status S16N"},
-		"UNMAP, writes":        {[]target.Option{unmapOnly, target.Unknown(target.OpWriteSame16, target.OpWriteSame10)}, "status unmap status S16N S16 S10 write", "status unmap status write"},
-		"UNMAP after the rest": {[]target.Option{target.Unknown(target.OpWriteSame16, target.OpWriteSame10)}, "S16NU S16U S10U status unmap status S16N S16 S10 write", "status unmap status write"},
+			"S10U status S16N S16 S10 status S10", "S10U status S10 status S10"},
+		"UNMAP":                {[]target.Option{unmapOnly}, "status unmap status S16N status S16N", "status unmap status S16N status S16N"},
+		"UNMAP, writes":        {[]target.Option{unmapOnly, target.Unknown(target.OpWriteSame16, target.OpWriteSame10)}, "status unmap status S16N S16 S10 write status write", "status unmap status write status write"},
+		"UNMAP after the rest": {[]target.Option{target.Unknown(target.OpWriteSame16, target.OpWriteSame10)}, "S16NU S16U S10U status unmap status S16N S16 S10 write status write", "status unmap status write status write"},
+		"edges unproven":       {[]target.Option{target.WithoutLBAStatus()}, "S16NU status S16N", "S16NU S16N"},
 		"no proof":             {[]target.Option{unmapOnly, target.WithoutLBAStatus()}, "", ""},
 		"nothing announced":    {[]target.Option{target.FreedBy()}, "", ""},
 		"no zeroes":            {[]target.Option{target.ThinUndefined()}, "", ""},
@@ -224,6 +225,26 @@ func TestDeallocateWays(t *testing.T) {
 				if at, hole, err := l.disk.Allocation(timeout(t), off+4096); err != nil || !hole && c.options == nil || at <= 0 {
 					t.Errorf("afterwards: %d, hole %v, %v", at, hole, err)
 				}
+			}
+		})
+	}
+}
+
+// TestDeallocateHole: what is less than a granule is left alone where nothing backs it:
+// zeroes would take room.
+func TestDeallocateHole(t *testing.T) {
+	for name, options := range map[string][]target.Option{"WRITE SAME": nil, "UNMAP": {target.FreedBy(target.OpUnmap)}} {
+		t.Run(name, func(t *testing.T) {
+			l, content := newThinLab(t, options...)
+			for _, r := range []span{{0, 1 << 20}, {512, 64<<10 + 512}, {512, 1024}} {
+				if err := l.disk.Deallocate(timeout(t), r.off, r.len()); err != nil {
+					t.Fatal(err)
+				}
+				clear(content[r.off:r.end])
+			}
+			l.holds(content, 0)
+			if n, hole, err := l.disk.Allocation(timeout(t), 0); n < 1<<20 || !hole || err != nil {
+				t.Errorf("%d bytes, hole %v, %v", n, hole, err)
 			}
 		})
 	}

@@ -173,6 +173,10 @@ func (u *Unit) OptimalTransfer() int { return u.disk().OptimalTransfer() }
 // target does not say. Each path splits longer accesses by its own limit.
 func (u *Unit) MaxTransfer() int { return u.disk().MaxTransfer() }
 
+// UnmapGranularity returns the unit in which the target frees blocks, in bytes; 0 if
+// it does not say.
+func (u *Unit) UnmapGranularity() int { return u.disk().UnmapGranularity() }
+
 // ReadOnly tells whether the target protects the medium against writes.
 func (u *Unit) ReadOnly() bool { return u.disk().ReadOnly() }
 

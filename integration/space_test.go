@@ -61,6 +61,34 @@ func TestTrim(t *testing.T) {
 	}
 }
 
+// TestTrimOfCoarseUnits: where the target frees in units of 1 MiB, fstrim leaves alone what
+// is free in smaller pieces: zeroes would be written there, and take room.
+func TestTrimOfCoarseUnits(t *testing.T) {
+	needRoot(t)
+	needTools(t, "losetup", "mkfs.ext4", "fstrim")
+	h := newHost(t)
+	coarse := func(l *target.LUN) { l.Limits.UnmapGranularity = mib / 512 }
+	s := h.script(target.NewMemoryLUN(128*mib, 512, target.Thin(), coarse))
+	m := h.mount(s.config(smallCache))
+	loop := h.attachLoop(m.lun(0))
+	if got := h.sh(`lsblk -dnbo DISC-GRAN "$1"`, loop); strings.TrimSpace(got) != itoa(mib) {
+		t.Errorf("discard_granularity is %s", got)
+	}
+	h.sh(ext4.mkfs, loop)
+	point := h.mountFS(loop, "rw")
+	h.sh(`for i in {1..200}; do head -c 64K /dev/urandom > "$1/$i"; done; sync -f "$1"; rm "$1"/*[13579]; sync -f "$1"`, point)
+	full, before := s.luns[0].Allocated(), s.Counters()
+	h.sh(`rm -r "$1/lost+found"; fstrim "$1"; sync -f "$1"; umount "$1"; losetup -d "$2"`, point, loop)
+	m.umount()
+	after := s.Counters()
+	if n := after.BytesIn - before.BytesIn; n > 4*mib {
+		t.Errorf("%d KiB were written", n/kib)
+	}
+	if now := s.luns[0].Allocated(); now > full {
+		t.Errorf("%d KiB were allocated, and %d after fstrim", full/kib, now/kib)
+	}
+}
+
 // TestBlkdiscard: both of its ways leave zeroes, and one of them room.
 func TestBlkdiscard(t *testing.T) {
 	needRoot(t)

@@ -143,5 +143,6 @@ func (d ramDisk) Epoch() uint64              { return 0 }
 func (d ramDisk) Size() int64                { return int64(len(d)) }
 func (d ramDisk) BlockSize() int             { return 512 }
 func (d ramDisk) OptimalTransfer() int       { return 0 }
+func (d ramDisk) UnmapGranularity() int      { return 0 }
 func (d ramDisk) MaxTransfer() int           { return 0 }
 func (d ramDisk) ReadOnly() bool             { return false }

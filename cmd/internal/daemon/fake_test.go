@@ -109,11 +109,12 @@ func (d *fakeDisk) vanish(state initiator.DiskState) {
 		d.status = initiator.DiskStatus{State: state, Since: time.Unix(1e9, 0), Reason: d.refreshErr}
 	})
 }
-func (d *fakeDisk) BlockSize() int       { return 512 }
-func (d *fakeDisk) OptimalTransfer() int { return 0 }
-func (d *fakeDisk) MaxTransfer() int     { return 0 }
-func (d *fakeDisk) ReadOnly() bool       { return d.Info().Mode.WriteProtect }
-func (d *fakeDisk) Epoch() uint64        { return 0 }
+func (d *fakeDisk) BlockSize() int        { return 512 }
+func (d *fakeDisk) OptimalTransfer() int  { return 0 }
+func (d *fakeDisk) UnmapGranularity() int { return 0 }
+func (d *fakeDisk) MaxTransfer() int      { return 0 }
+func (d *fakeDisk) ReadOnly() bool        { return d.Info().Mode.WriteProtect }
+func (d *fakeDisk) Epoch() uint64         { return 0 }
 
 func (d *fakeDisk) ReadvAt(_ context.Context, bufs [][]byte, off int64) error {
 	d.mu.Lock()

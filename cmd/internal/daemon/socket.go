@@ -49,6 +49,7 @@ func (s *socket) Size() int64                    { return s.inner().Size() }
 func (s *socket) BlockSize() int                 { return s.inner().BlockSize() }
 func (s *socket) OptimalTransfer() int           { return s.inner().OptimalTransfer() }
 func (s *socket) MaxTransfer() int               { return s.inner().MaxTransfer() }
+func (s *socket) UnmapGranularity() int          { return s.inner().UnmapGranularity() }
 func (s *socket) ReadOnly() bool                 { return s.inner().ReadOnly() }
 func (s *socket) Info() initiator.DiskInfo       { return s.inner().Info() }
 func (s *socket) Status() initiator.DiskStatus   { return s.inner().Status() }
@@ -104,6 +105,7 @@ func (a *absentDisk) Size() int64              { return a.size }
 func (a *absentDisk) BlockSize() int           { return a.block }
 func (a *absentDisk) OptimalTransfer() int     { return 0 }
 func (a *absentDisk) MaxTransfer() int         { return 0 }
+func (a *absentDisk) UnmapGranularity() int    { return 0 }
 func (a *absentDisk) ReadOnly() bool           { return a.info.Mode.WriteProtect }
 func (a *absentDisk) Info() initiator.DiskInfo { return a.info }
 func (a *absentDisk) Epoch() uint64            { return 0 }
