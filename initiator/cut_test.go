@@ -44,7 +44,6 @@ func TestCutAtControlPDUs(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, smallBursts)
-			l.tolerated = afterCut
 			for name, add := range cuts {
 				before := l.s.Status().Reconnects
 				l.hurry()

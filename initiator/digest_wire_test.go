@@ -33,7 +33,6 @@ func TestDigestErrors(t *testing.T) {
 			}
 			t.Run(op.String()+" "+name, func(t *testing.T) {
 				l := newLab(t, smallBursts, digests)
-				l.tolerated = afterCut
 				l.hurry()
 				rule := l.OnSend(target.Once(target.Opcode(op)), target.Corrupt(flip))
 				if op == pdu.OpNOPIn {

@@ -35,7 +35,6 @@ func TestErrorRecoveryLevelZero(t *testing.T) {
 					t.Errorf("%s=%s, want %s", key, got, want)
 				}
 			}
-			l.tolerated = afterCut
 			capture := l.Capture()
 			rule := l.OnSend(target.Once(target.Opcode(lost)), target.Drop())
 			l.hurry()

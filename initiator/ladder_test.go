@@ -197,7 +197,6 @@ func writeUntil(stop <-chan struct{}, d *Disk, limit time.Duration) error {
 // the session recovers.
 func TestLadderDrop(t *testing.T) {
 	l := newLab(t, twoLUNs, brisk)
-	l.tolerated = afterCut
 	d := l.open(scsi.PeripheralLUN(1))
 	silent := l.OnExecute(target.All(target.SCSI(), target.OnLUN(1)), target.Drop())
 	deaf := l.OnReceive(taskManagementOf(1), target.Drop())
@@ -228,7 +227,6 @@ func TestLadderDrop(t *testing.T) {
 // connection, not one after the other.
 func TestDeadLUN(t *testing.T) {
 	l := newLab(t, twoLUNs, brisk, func(_ *target.Config, c *Config) { c.ReplacementTimeout = 3 * time.Second })
-	l.tolerated = afterCut
 	d := l.open(scsi.PeripheralLUN(1))
 	l.OnExecute(target.All(target.SCSI(), target.OnLUN(1)), target.Drop())
 	l.OnReceive(taskManagementOf(1), target.Drop())

@@ -224,7 +224,6 @@ func TestSilentTargetRecovers(t *testing.T) {
 	l := newLab(t, func(_ *target.Config, c *Config) {
 		c.NoopInterval, c.NoopTimeout = 50*time.Millisecond, 100*time.Millisecond
 	})
-	l.tolerated = afterCut
 	gate := target.NewGate()
 	defer gate.Release()
 	stall := l.OnReceive(target.Once(target.SCSI(target.OpWrite10)), target.Stall(gate))

@@ -26,7 +26,6 @@ func TestStorm(t *testing.T) {
 		}
 		tc.Window, c.QueueDepth = 12, 5
 	})
-	l.tolerated = afterCut
 	l.login()
 	var done []<-chan error
 	ctx := timeout(t)
@@ -67,7 +66,6 @@ func TestStormOfFaults(t *testing.T) {
 		}
 		tc.Window, c.ReplacementTimeout = 32, -1
 	})
-	l.tolerated = afterCut
 	l.login()
 	ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
 	defer cancel()

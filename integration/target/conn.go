@@ -83,6 +83,15 @@ func (c *conn) cut() {
 	c.cutOnce.Do(func() { close(c.done) })
 }
 
+func (c *conn) isCut() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // runReader is the life of a connection: login, full feature phase, end.
 func (c *conn) runReader() {
 	defer c.t.wg.Done()
@@ -127,11 +136,11 @@ func (c *conn) endReading() {
 }
 
 // handle takes a PDU after the rules have let it pass, maybe much later than
-// it was read.
+// it was read. What lies in the reader's buffer behind a cut has not arrived.
 func (c *conn) handle(p *PDU) {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	if c.gone || c.sess == nil {
+	if c.gone || c.sess == nil || c.isCut() {
 		return
 	}
 	c.receiveLocked(p)
