@@ -215,3 +215,26 @@ func TestEpoch(t *testing.T) {
 		})
 	}
 }
+
+// TestLogoutGhosts: with the response 0 "connection or session closed successfully" the
+// tasks of the session have ended; with any other (RFC 7143, Section 11.15.1) the target
+// may still execute them.
+func TestLogoutGhosts(t *testing.T) {
+	for response := range byte(5) {
+		p := newWirePeer(t, solicited)
+		s, w := p.login()
+		_, done := w.writing(rawDisk(s, scsi.LUN{}), pattern(1, 512))
+		w.respond(asyncMessage(1, 0, 0, 3), nil)
+		h, _ := w.expect(0x06)
+		answer := newHeader(0x26, 0x80).put(atITT, h.get(atITT))
+		answer[2] = response
+		w.respond(answer, nil)
+		w.ended(s)
+		if err := result(t, done); !errors.Is(err, ErrSessionLost) {
+			t.Errorf("response %d: the write ended with: %v", response, err)
+		}
+		if haunted := s.haunted(scsi.LUN{}); haunted != (response != 0) {
+			t.Errorf("response %d: haunted %v", response, haunted)
+		}
+	}
+}

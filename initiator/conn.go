@@ -37,7 +37,7 @@ type conn struct {
 	err       error // why the connection ended
 	time2wait time.Duration
 	closing   bool // a Logout Request is sent, or on its way: no request follows it
-	loggedOut bool // the target has answered a logout
+	loggedOut bool // the target has carried out a logout
 	leaving   bool // the target has asked for a logout
 	// negotiations is how often the target has asked for one and got none yet.
 	negotiations int

@@ -37,6 +37,7 @@ type Disk struct {
 	resets    int       // resets under way, which hold commands too
 	waiting   taskList  // callers' commands that are held, in the order of submission
 	expiry    timer     // when to give up waiting
+	granted   bool      // expiry is later than the replacement timeout
 	keeping   bool      // keep runs
 	due       bool      // there is something to ask
 	retry     timer     // when it will be

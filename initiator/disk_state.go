@@ -201,11 +201,19 @@ const proofTime = 5 * time.Second
 
 // waitLocked bounds how long commands wait for the disk: by the replacement
 // timeout, from when it was last ready on, and not below a least time from now on.
+// That is granted once beyond the timeout: a session that is lost again before the
+// disk is proven, and again, must not make commands wait for ever.
 func (d *Disk) waitLocked(least time.Duration) {
 	limit := d.s.live().ReplacementTimeout
-	if d.state.usable() && limit >= 0 && d.s.cfg.path == "" {
-		d.expiry.start(max(time.Until(d.since.Add(limit)), least), d.expire)
+	if !d.state.usable() || limit < 0 || d.s.cfg.path != "" {
+		return
 	}
+	left := time.Until(d.since.Add(limit))
+	if left < least && d.expiry.Timer != nil && d.granted {
+		return
+	}
+	d.granted = left < least
+	d.expiry.start(max(left, least), d.expire)
 }
 
 // expire gives the disk up until it comes back.
@@ -217,7 +225,10 @@ func (d *Disk) expire() {
 		return
 	}
 	why := fmt.Errorf("%w: it does not say what it is", ErrLUNLost)
-	if d.reason != nil {
+	switch {
+	case s.conn == nil && s.reason != nil:
+		why = fmt.Errorf("%w: %w", ErrSessionLost, s.reason)
+	case d.reason != nil:
 		why = fmt.Errorf("%w: %w", ErrLUNLost, d.reason.Err)
 	}
 	d.changeLocked(DiskLost, d.errorLocked("verify", why))

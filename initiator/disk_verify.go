@@ -184,7 +184,9 @@ func SameUnit(was, is DiskInfo) error {
 
 // sameUnit compares by the designator of VPD page 83h, else by the serial
 // number, else by vendor, product and capacity. The block size must fit in any
-// case.
+// case. A designator that is not unique in the world, like those that tgt makes of
+// the numbers of target and LUN, may be that of another unit by now: the serial
+// number must be the same too.
 func sameUnit(was, is *DiskInfo) error {
 	if was.Capacity.BlockSize != is.Capacity.BlockSize {
 		return fmt.Errorf("its blocks have %d bytes, not %d", is.Capacity.BlockSize, was.Capacity.BlockSize)
@@ -192,14 +194,14 @@ func sameUnit(was, is *DiskInfo) error {
 	a, named := scsi.BestDesignator(was.Designators)
 	b, _ := scsi.BestDesignator(is.Designators)
 	switch {
-	case named:
-		if a.Type != b.Type || !bytes.Equal(a.Value, b.Value) {
-			return fmt.Errorf("its designator is %x, not %x", b.Value, a.Value)
-		}
-	case was.Serial != "":
-		if was.Serial != is.Serial {
-			return fmt.Errorf("its serial number is %q, not %q", is.Serial, was.Serial)
-		}
+	case named && (a.Type != b.Type || !bytes.Equal(a.Value, b.Value)):
+		return fmt.Errorf("its designator is %x, not %x", b.Value, a.Value)
+	case named && a.WorldWideUnique():
+		return nil
+	case was.Serial != is.Serial && (named || was.Serial != ""):
+		return fmt.Errorf("its serial number is %q, not %q", is.Serial, was.Serial)
+	case named || was.Serial != "":
+		return nil
 	case was.Inquiry.Vendor != is.Inquiry.Vendor || was.Inquiry.Product != is.Inquiry.Product ||
 		was.Capacity.Blocks != is.Capacity.Blocks:
 		return fmt.Errorf("it is %s %s with %d blocks, not %s %s with %d", is.Inquiry.Vendor, is.Inquiry.Product,

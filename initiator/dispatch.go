@@ -197,7 +197,8 @@ func (c *conn) logoutResponseLocked(b *pdu.BHS) error {
 		return err
 	}
 	t.result = uint8(r.Result)
-	c.loggedOut = true
+	// Only then have the tasks of the session ended: see noteGhostsLocked.
+	c.loggedOut = r.Result == pdu.LogoutSucceeded
 	c.waitAtLeastLocked(r.Time2Wait)
 	c.s.endLocked(t, nil)
 	return nil

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
 // TestFlapping: a session that its target ends again and again, soon after the
@@ -95,4 +97,64 @@ func (s *Session) withoutWait() {
 	if s.conn != nil {
 		s.conn.time2wait = 0
 	}
+}
+
+// TestFlappingEndsWaiting: commands of a disk that cannot be proven, because each new
+// session is lost before, fail after the replacement timeout all the same.
+func TestFlappingEndsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, period = 20 * time.Second, proofTime / 2
+		s := newSession(Config{ReplacementTimeout: limit})
+		d := rawDisk(s, scsi.LUN{})
+		s.lost(&conn{s: s, err: io.EOF})
+		waiting := newCommand(d.lun, scsi.Read10(0, 1), soon)
+		waiting.disk, waiting.state = d, taskPending
+		s.mu.Lock()
+		s.queueLocked(waiting)
+		s.mu.Unlock()
+		for start := time.Now(); time.Since(start) < 2*limit; time.Sleep(period) {
+			s.mu.Lock()
+			s.state = LoggedIn
+			d.proveLocked()
+			s.mu.Unlock()
+			s.lost(&conn{s: s, err: io.EOF})
+			if early := time.Since(start) < limit; early && len(waiting.done) > 0 {
+				t.Fatalf("after %v: %v", time.Since(start), waiting.err)
+			}
+			if late := time.Since(start) > limit+proofTime; late && len(waiting.done) == 0 {
+				t.Fatalf("after %v it still waits", time.Since(start))
+			}
+		}
+		<-waiting.done
+		if !errors.Is(waiting.err, ErrSessionLost) || !errors.Is(waiting.err, io.EOF) {
+			t.Errorf("it ended with: %v", waiting.err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		d.expiry.stop()
+	})
+}
+
+// TestProofTime: a session that comes back late gives its disks the time to be proven.
+func TestProofTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(Config{ReplacementTimeout: time.Second})
+		d := rawDisk(s, scsi.LUN{})
+		s.lost(&conn{s: s, err: io.EOF})
+		for range 2 { // the second time after it was ready, or the time would be up
+			time.Sleep(time.Minute)
+			s.mu.Lock()
+			d.proveLocked()
+			s.mu.Unlock()
+			time.Sleep(proofTime - time.Millisecond)
+			synctest.Wait()
+			if st := d.Status(); st.State != DiskUnproven {
+				t.Errorf("%v within the time for the proof", st.State)
+			}
+			s.mu.Lock()
+			d.changeLocked(DiskReady, nil)
+			s.mu.Unlock()
+			s.lost(&conn{s: s, err: io.EOF})
+		}
+	})
 }

@@ -377,3 +377,25 @@ func TestProbePause(t *testing.T) {
 		t.Errorf("%v at first, %v at last", short, long)
 	}
 }
+
+// TestAbortTaskSetLeavesGhosts: ABORT TASK SET ends the tasks of its own I_T nexus; what
+// a lost connection left behind only a reset ends.
+func TestAbortTaskSetLeavesGhosts(t *testing.T) {
+	for function, ends := range map[byte]bool{2: false, 5: true} {
+		p := newWirePeer(t, "")
+		s, w := p.login()
+		d := rawDisk(s, scsi.LUN{})
+		s.mu.Lock()
+		s.ghosts[d.lun] = true
+		s.mu.Unlock()
+		done := async(func() error { return s.resetLUN(context.Background(), d.lun, pdu.TaskMgmtFunction(function)) })
+		h, _ := w.expect(0x02)
+		w.respond(newHeader(0x22, 0x80).put(atITT, h.get(atITT)), nil)
+		if err := result(t, done); err != nil {
+			t.Fatal(err)
+		}
+		if s.haunted(d.lun) == ends {
+			t.Errorf("function %d ends what was left behind: %v, want %v", h[1]&0x7f, !ends, ends)
+		}
+	}
+}

@@ -94,17 +94,23 @@ func TestIdentity(t *testing.T) {
 // is taken for the same disk.
 func TestIdentityOfOthers(t *testing.T) {
 	const size = 8 << 20
+	local, nobody := target.NAA("3000000000010001"), target.NAA("60000000000000000e00000000010001")
+	registered := target.NAA("60014050000000000000000000000001")
 	for name, c := range map[string]struct {
 		was, is *target.LUN
 		want    error
 	}{
-		"same designator":      {otherDisk(size), otherDisk(size), nil},
-		"grown":                {otherDisk(size), otherDisk(2 * size), nil},
-		"shrunk":               {otherDisk(size), otherDisk(size / 2), ErrShrunk},
-		"other block size":     {otherDisk(size), target.NewMemoryLUN(size, 4096, target.NAA("6000000000000000000000000000beef")), ErrIdentity},
-		"other designator":     {otherDisk(size), otherDisk(size, target.NAA("6000000000000000000000000000dead")), ErrIdentity},
-		"designator vanished":  {otherDisk(size), otherDisk(size, target.NAA("-"), target.Identity("A", "B", "C")), ErrIdentity},
-		"the same, named anew": {otherDisk(size, target.Identity("A", "B", "C")), otherDisk(size, target.Identity("D", "E", "F")), nil},
+		"same designator":     {otherDisk(size), otherDisk(size), nil},
+		"grown":               {otherDisk(size), otherDisk(2 * size), nil},
+		"shrunk":              {otherDisk(size), otherDisk(size / 2), ErrShrunk},
+		"other block size":    {otherDisk(size), target.NewMemoryLUN(size, 4096, target.NAA("6000000000000000000000000000beef")), ErrIdentity},
+		"other designator":    {otherDisk(size), otherDisk(size, target.NAA("6000000000000000000000000000dead")), ErrIdentity},
+		"designator vanished": {otherDisk(size), otherDisk(size, target.NAA("-"), target.Identity("A", "B", "C")), ErrIdentity},
+		// What tgt makes of the numbers of target and LUN, others have too.
+		"local designator":                      {otherDisk(size, local), otherDisk(size, local), nil},
+		"local designator, other serial number": {otherDisk(size, local), otherDisk(size, local, target.Identity("A", "B", "C")), ErrIdentity},
+		"company 000000h, other serial number":  {otherDisk(size, nobody), otherDisk(size, nobody, target.Identity("A", "B", "C")), ErrIdentity},
+		"the same, named anew":                  {otherDisk(size, registered, target.Identity("A", "B", "C")), otherDisk(size, registered, target.Identity("D", "E", "F")), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = []*target.LUN{c.was} })

@@ -25,12 +25,22 @@ func (c *conn) rejectLocked(b *pdu.BHS, data []byte) error {
 	case r.Reason == pdu.RejectDataDigest && refused.Opcode() == pdu.OpDataOut:
 		return nil
 	case c.rejectsAloneLocked(refused, r.Reason):
-		if t := c.s.slots.find(refused.ITT()); t != nil {
-			c.s.endLocked(t, c.s.errorLocked(refused.Opcode().String(), err))
+		t := c.s.slots.find(refused.ITT())
+		if t == nil {
+			return nil // the answer to a ping, or it has ended
 		}
+		if t.kind != requestKinds[refused.Opcode()] {
+			return protocolErrorf("Reject of a %v PDU with the tag of a task of another kind", refused.Opcode())
+		}
+		c.s.endLocked(t, c.s.errorLocked(refused.Opcode().String(), err))
 		return nil
 	}
 	return err
+}
+
+// requestKinds are the requests whose Reject need not end the session.
+var requestKinds = map[pdu.Opcode]taskKind{
+	pdu.OpTextReq: kindText, pdu.OpTaskMgmtReq: kindTaskMgmt, pdu.OpLogoutReq: kindLogout, pdu.OpNOPOut: kindPing,
 }
 
 // rejectsAloneLocked tells whether the session goes on after a Reject: nothing

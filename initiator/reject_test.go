@@ -122,3 +122,25 @@ func TestRejectRecovers(t *testing.T) {
 	}
 	l.holds(pattern(1, 512), 0)
 }
+
+// TestRejectOfAnotherKind: a Reject of what ends no session, with the tag of a command,
+// does not answer the command, which the target may still execute.
+func TestRejectOfAnotherKind(t *testing.T) {
+	for _, opcode := range []byte{0x00, 0x02, 0x04, 0x06} {
+		p := newWirePeer(t, solicited)
+		s, w := p.login()
+		command, done := w.writing(rawDisk(s, scsi.LUN{}), pattern(1, 512))
+		refused := *command
+		refused[0] = 0x40 | opcode
+		w.reject(0x06, &refused)
+		if err := w.ended(s); !errors.Is(err, ErrProtocol) {
+			t.Errorf("opcode %#x: the connection ended with: %v", opcode, err)
+		}
+		if err := result(t, done); !errors.Is(err, ErrSessionLost) {
+			t.Errorf("opcode %#x: the write ended with: %v", opcode, err)
+		}
+		if !s.haunted(scsi.LUN{}) {
+			t.Errorf("opcode %#x: the write is taken for ended", opcode)
+		}
+	}
+}

@@ -157,15 +157,22 @@ func (s *Session) wasReset(r tmReply, f pdu.TaskMgmtFunction, lun scsi.LUN) erro
 		}
 	})
 	s.againLocked(tasks, s.errorLocked(f.String(), errReset))
+	// ABORT TASK SET ends what came by this I_T nexus (SAM-5, Section 7.3), and not
+	// for certain what is left of an earlier connection.
+	reset := f != pdu.AbortTaskSet
 	for at, d := range s.disks {
-		if all || at == lun {
-			delete(s.ghosts, at)
-			d.suspectLocked()
-			if d.unit != nil && f != pdu.AbortTaskSet {
-				d.unit.wasReset(d)
-			}
+		if !all && at != lun {
+			continue
+		}
+		d.suspectLocked()
+		if d.unit != nil && reset {
+			d.unit.wasReset(d)
 		}
 	}
-	delete(s.ghosts, lun)
+	for at := range s.ghosts {
+		if reset && (all || at == lun) {
+			delete(s.ghosts, at)
+		}
+	}
 	return nil
 }

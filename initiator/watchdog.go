@@ -33,6 +33,7 @@ type watchdog struct {
 	heard  time.Time // when they were seen to grow
 	ping   *task     // waits for its answer, or did
 	pinged time.Time // zero when heard is later
+	shut   time.Time // since when the target takes no command, though it has none
 }
 
 // interval is how often to look: often enough for the shortest timeout.
@@ -53,8 +54,41 @@ func (w *watchdog) check(now time.Time) error {
 	if err := w.checkSilence(now); err != nil {
 		return err
 	}
+	if err := w.checkWindow(now); err != nil {
+		return err
+	}
 	w.overdueCommands(now)
 	return nil
+}
+
+// checkWindow ends a connection whose target takes no more commands: those that it
+// has not taken have no other timeout. A target that still has some opens its window
+// when it answers them.
+func (w *watchdog) checkWindow(now time.Time) error {
+	switch limit := w.c.s.live().CommandTimeout; {
+	case !w.c.shut():
+		w.shut = time.Time{}
+	case w.shut.IsZero():
+		w.shut = now
+	case now.Sub(w.shut) >= limit:
+		w.c.s.stats.timeouts.Add(1)
+		return fmt.Errorf("%w: the target has had no command for %v, and its window lets none through", ErrTimeout, limit)
+	}
+	return nil
+}
+
+// shut tells whether a command waits for a target that has none to open its window.
+func (c *conn) shut() bool {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting := s.ownCmds.len > 0 || s.gate && s.pending.len > 0
+	if !waiting || s.window.open() || c.closing {
+		return false
+	}
+	idle := true
+	s.slots.all(func(t *task) { idle = idle && t.kind.immediate() })
+	return idle
 }
 
 func (w *watchdog) checkSilence(now time.Time) error {

@@ -3,8 +3,10 @@ package initiator
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -277,5 +279,53 @@ func TestCommandHeader(t *testing.T) {
 	}
 	if h.get(atITT) == reservedTag {
 		t.Error("the reserved tag is in use")
+	}
+}
+
+// TestWindowStaysClosed: a target that has no command and lets none through is as good
+// as one that does not answer, though it answers pings: what waits has no other timeout.
+func TestWindowStaysClosed(t *testing.T) {
+	const limit = 300 * time.Millisecond
+	p := newWirePeer(t, "")
+	p.window = 0
+	s, w := p.login(func(c *Config) { c.CommandTimeout = limit })
+	start := time.Now()
+	done := readBlock(rawDisk(s, scsi.LUN{}), 0)
+	await(t, "a queued command", func() bool { return s.Status().Waiting == 1 })
+	w.quiet()
+	if err := w.ended(s); !errors.Is(err, ErrTimeout) {
+		t.Errorf("the connection ended with: %v", err)
+	}
+	if took := time.Since(start); took < limit {
+		t.Errorf("after %v", took)
+	}
+	if err := result(t, done); !errors.Is(err, ErrSessionLost) {
+		t.Errorf("the read ended with: %v", err)
+	}
+}
+
+// TestWindowFullOfWork: a target that has all the commands that it wants, and works on
+// them, is not punished for its closed window.
+func TestWindowFullOfWork(t *testing.T) {
+	p := newWirePeer(t, "")
+	p.window = 1
+	s, w := p.login(func(c *Config) { c.CommandTimeout = 300 * time.Millisecond })
+	d := rawDisk(s, scsi.LUN{})
+	first := readBlock(d, 0)
+	h, _ := w.expect(0x01)
+	w.expCmdSN++
+	second := readBlock(d, 1)
+	for sn := range uint32(8) { // a part every 100 ms, so that it makes progress
+		<-time.After(100 * time.Millisecond)
+		w.inform(dataIn(h, 0, sn, 64*sn), make([]byte, 64))
+	}
+	w.maxCmdSN++
+	w.good(h)
+	h, _ = w.command()
+	w.serveBlock(h, make([]byte, 512))
+	for _, done := range []<-chan error{first, second} {
+		if err := result(t, done); err != nil {
+			t.Error(err)
+		}
 	}
 }
