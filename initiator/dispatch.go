@@ -199,7 +199,12 @@ func (c *conn) logoutResponseLocked(b *pdu.BHS) error {
 	t.result = uint8(r.Result)
 	// Only then have the tasks of the session ended: see noteGhostsLocked.
 	c.loggedOut = r.Result == pdu.LogoutSucceeded
-	c.waitAtLeastLocked(r.Time2Wait)
+	// RFC 7143, 11.15.3: "If the Logout response code is 0 and if the operational
+	// ErrorRecoveryLevel is less than 2, this field is to be ignored", and it is
+	// invalid with code 1.
+	if r.Result != pdu.LogoutSucceeded && r.Result != pdu.CIDNotFound {
+		c.waitAtLeastLocked(r.Time2Wait)
+	}
 	c.s.endLocked(t, nil)
 	return nil
 }

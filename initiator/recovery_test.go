@@ -332,18 +332,20 @@ func TestNeverGivesUp(t *testing.T) {
 // TestTime2Wait: DefaultTime2Wait is "the minimum time, in seconds, to wait
 // before attempting an explicit/implicit logout or an active iSCSI connection
 // reinstatement" (RFC 7143, Section 13.15), and a target's own Time2Wait in an
-// asynchronous message or a Logout Response stands above it.
+// asynchronous message stands above it. That of a Logout Response does where it "specifies
+// the minimum time to wait before attempting a new implicit or explicit logout", with the
+// codes 2 and 3; with 0 it "is to be ignored", and with 1 it is invalid (Section 11.15.3).
 func TestTime2Wait(t *testing.T) {
 	for name, wait := range map[string]struct {
 		end  func(l *lab)
 		want time.Duration
 	}{
-		"DefaultTime2Wait":     {func(l *lab) { l.CutConnections() }, 2 * time.Second},
-		"asynchronous message": {func(l *lab) { l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncDropConnection, Parameter2: 30}, nil) }, 30 * time.Second},
-		"logout response": {func(l *lab) {
-			l.OnSend(target.Opcode(pdu.OpLogoutResp), target.Edit(func(p *target.PDU) { p.Header[41] = 40 }))
-			l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncLogoutRequest, Parameter3: 5}, nil)
-		}, 40 * time.Second},
+		"DefaultTime2Wait":          {func(l *lab) { l.CutConnections() }, 2 * time.Second},
+		"asynchronous message":      {func(l *lab) { l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncDropConnection, Parameter2: 30}, nil) }, 30 * time.Second},
+		"logout carried out":        {logoutAnswered(0), 2 * time.Second},
+		"logout of an unknown CID":  {logoutAnswered(1), 2 * time.Second},
+		"recovery is not supported": {logoutAnswered(2), 40 * time.Second},
+		"cleanup failed":            {logoutAnswered(3), 40 * time.Second},
 	} {
 		l := newLab(t)
 		start := time.Now()
@@ -352,6 +354,14 @@ func TestTime2Wait(t *testing.T) {
 		if next := l.s.Status().NextAttempt; next.Before(start.Add(wait.want)) || next.After(time.Now().Add(wait.want)) {
 			t.Errorf("%s: the next attempt is %v after the end, want %v", name, next.Sub(start), wait.want)
 		}
+	}
+}
+
+// logoutAnswered has the target ask for a logout, and answer it with a Time2Wait of 40 s.
+func logoutAnswered(response byte) func(l *lab) {
+	return func(l *lab) {
+		l.OnSend(target.Opcode(pdu.OpLogoutResp), target.Edit(func(p *target.PDU) { p.Header[2], p.Header[41] = response, 40 }))
+		l.SendAsync(pdu.AsyncMessage{Event: pdu.AsyncLogoutRequest, Parameter3: 5}, nil)
 	}
 }
 
