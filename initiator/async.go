@@ -47,6 +47,9 @@ func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 		c.waitAtLeastLocked(m.Parameter2)
 		return errSessionDropped
 	case pdu.AsyncNegotiate:
+		if c.negotiations == 0 && len(c.s.texts) > 0 {
+			break // "unless a Text Request is already pending on the connection"
+		}
 		c.negotiations++
 		if c.negotiations == 1 {
 			c.wg.Go(func() { c.negotiateAsAsked(time.Duration(m.Parameter3) * time.Second) })

@@ -238,3 +238,44 @@ func TestLogoutGhosts(t *testing.T) {
 		}
 	}
 }
+
+// TestOneTextAtATime: "An initiator MUST NOT have more than one outstanding Text Request on
+// a connection at any given time" (RFC 7143, Section 11.10). A target that asks for a
+// negotiation gets none where "a Text Request is already pending on the connection"
+// (Section 11.9.1); one that is under way because it asked is waited for.
+func TestOneTextAtATime(t *testing.T) {
+	p := newWirePeer(t, "")
+	s, w := p.login()
+	ours := func() <-chan error {
+		return async(func() error {
+			_, err := s.text(timeout(t), false, []pdu.KeyValue{{Key: "SendTargets", Value: ""}})
+			return err
+		})
+	}
+	answer := func(h *header) {
+		w.expCmdSN, w.maxCmdSN = w.expCmdSN+1, w.maxCmdSN+1
+		w.respond(newHeader(0x24, 0x80).put(atITT, h.get(atITT)).put(atTTT, reservedTag), nil)
+	}
+	done := ours()
+	h, _ := w.expect(0x04)
+	w.respond(asyncMessage(4, 0, 0, 3), nil)
+	w.quiet()
+	answer(h)
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+	w.quiet()
+	w.respond(asyncMessage(4, 0, 0, 3), nil)
+	h, _ = w.expect(0x04)
+	done = ours()
+	w.quiet()
+	answer(h)
+	h, data := w.expect(0x04)
+	if string(data) != "SendTargets=\x00" {
+		t.Errorf("text %q", data)
+	}
+	answer(h)
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}

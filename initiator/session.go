@@ -61,6 +61,7 @@ type Session struct {
 	stats    counters
 	wg       sync.WaitGroup // the session's goroutines but run, which waits for them
 	probes   chan struct{}  // a token for each logical unit that is asked what it is
+	texts    chan struct{}  // the token of the one exchange of text
 
 	// mu guards everything below and the tasks under way. It is never held
 	// during I/O.
@@ -126,6 +127,7 @@ func newSession(cfg Config) *Session {
 		done:    make(chan struct{}),
 		since:   time.Now(),
 		probes:  make(chan struct{}, maxProbes),
+		texts:   make(chan struct{}, 1),
 		slots:   newSlotTable(),
 		disks:   map[scsi.LUN]*Disk{},
 		rescues: map[scsi.LUN]bool{},

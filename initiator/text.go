@@ -9,8 +9,15 @@ import (
 
 // text exchanges text keys in the full feature phase (RFC 7143, Sections 6.2
 // and 11.10). The answer may come in several PDUs. Internal exchanges may take
-// place while callers' commands wait.
+// place while callers' commands wait. "An initiator MUST NOT have more than one
+// outstanding Text Request on a connection at any given time" (Section 11.10).
 func (s *Session) text(ctx context.Context, internal bool, keys []pdu.KeyValue) ([]pdu.KeyValue, error) {
+	select {
+	case s.texts <- struct{}{}:
+		defer func() { <-s.texts }()
+	case <-ctx.Done():
+		return nil, s.error("text negotiation", context.Cause(ctx))
+	}
 	t := newTask(kindText)
 	t.internal, t.ttt = internal, pdu.ReservedTag
 	t.payload = pdu.AppendKeys(nil, keys...)
