@@ -13,7 +13,7 @@ const (
 	// login has at most 255 (RFC 7143, section 6.1), secrets go by the same.
 	maxCHAP = 255
 	// shortSecret is the length from which on a secret is good enough:
-	// "secrets of less than 96 bits" are advised against (section 9.2.1).
+	// those of less than 96 bits are advised against (section 9.2.1).
 	shortSecret = 12
 )
 

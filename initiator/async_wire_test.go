@@ -139,9 +139,9 @@ func TestAsyncNegotiate(t *testing.T) {
 	}
 }
 
-// TestAsyncTasksTerminated: the initiator must "stop Data-Out transfers ... for
-// the affected LUN", and acknowledge "via the Nop-Out PDU with ITT=0xffffffff",
-// which carries the LUN; the commands of other LUNs are not touched (RFC 7143,
+// TestAsyncTasksTerminated: the initiator must "Stop Data-Out transfers on that
+// connection for all active TTTs for the affected LUN", and acknowledge "via a NOP-Out
+// PDU with ITT=0xffffffff", which carries the LUN; the commands of other LUNs are not touched (RFC 7143,
 // Sections 4.2.3.3 and 11.9.1).
 func TestAsyncTasksTerminated(t *testing.T) {
 	p := newWirePeer(t, solicited)

@@ -134,7 +134,8 @@ func TestDataInFaults(t *testing.T) {
 		keys  string
 		serve func(w *wire, c *header)
 	}{
-		// "DataSN ... of the first ... is 0 and increases by 1" (RFC 7143, 11.7.5).
+		// "the DataSN is the input PDU number within the data transfer for the
+		// command" (RFC 7143, 11.7.5), from 0 (4.2.2.3).
 		"gap in DataSN": {"", func(w *wire, c *header) {
 			w.inform(dataIn(c, 0, 0, 0), data[:1024])
 			w.inform(dataIn(c, 0x80, 2, 1024), data[1024:])

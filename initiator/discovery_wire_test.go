@@ -80,10 +80,11 @@ func TestDiscoverNothing(t *testing.T) {
 	}
 }
 
-// TestTextContinues: the rest of an answer is asked for in the same task, with
-// the target's tag: "the initiator MUST ... the Target Transfer Tag ... copy", "the
-// Initiator Task Tag ... the same", each request with a CmdSN of its own (RFC
-// 7143, Sections 11.10.4 and 11.11.4). A key may be cut in the middle.
+// TestTextContinues: the rest of an answer is asked for in the same task, with the
+// target's tag: "the Initiator Task Tag MUST be the same for all the requests within the
+// sequence", and "the initiator MUST copy the Target Transfer Tag and LUN in its next
+// request", each with a CmdSN of its own (RFC 7143, Sections 11.10.3 and 11.11.4). A key
+// may be cut in the middle.
 func TestTextContinues(t *testing.T) {
 	p := newWirePeer(t, "")
 	s, w := p.login()

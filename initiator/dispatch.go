@@ -116,7 +116,8 @@ func (c *conn) checkR2T(t *task, r *pdu.R2T) error {
 	switch {
 	case !t.write:
 		return protocolErrorf("Ready To Transfer for a command that writes nothing")
-	// RFC 7143, 11.8: the TTT "MUST NOT be" the reserved value.
+	// RFC 7143, 11.8.5: "the value 0xffffffff is reserved and MUST NOT be sent by a
+	// target in an R2T".
 	case r.TTT == pdu.ReservedTag:
 		return protocolErrorf("Ready To Transfer without a Target Transfer Tag")
 	// RFC 7143, 11.8.2: R2TSN starts at 0 for each command and counts its R2Ts;
@@ -199,9 +200,9 @@ func (c *conn) logoutResponseLocked(b *pdu.BHS) error {
 	t.result = uint8(r.Result)
 	// Only then have the tasks of the session ended: see noteGhostsLocked.
 	c.loggedOut = r.Result == pdu.LogoutSucceeded
-	// RFC 7143, 11.15.3: "If the Logout response code is 0 and if the operational
-	// ErrorRecoveryLevel is less than 2, this field is to be ignored", and it is
-	// invalid with code 1.
+	// RFC 7143, 11.15.3: "If the Logout response code is 0 and the operational
+	// ErrorRecoveryLevel is less than 2, this field is to be ignored." "This field is
+	// invalid if the Logout response code is 1."
 	if r.Result != pdu.LogoutSucceeded && r.Result != pdu.CIDNotFound {
 		c.waitAtLeastLocked(r.Time2Wait)
 	}
@@ -224,7 +225,8 @@ func (c *conn) nopInLocked(b *pdu.BHS) error {
 		}
 		return err
 	}
-	// RFC 7143, 11.18: "the initiator MUST" answer a NOP-In with a valid TTT.
+	// RFC 7143, 11.18: to a NOP-In with a valid TTT "the initiator MUST respond with
+	// a NOP-Out".
 	if r.TTT != pdu.ReservedTag {
 		return c.replyLocked(nopReply{r.LUN, r.TTT})
 	}

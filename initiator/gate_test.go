@@ -378,8 +378,8 @@ func TestProbePause(t *testing.T) {
 	}
 }
 
-// TestAbortTaskSetLeavesGhosts: ABORT TASK SET ends the tasks of its own I_T nexus; what
-// a lost connection left behind only a reset ends.
+// TestAbortTaskSetLeavesGhosts: ABORT TASK SET "aborts all tasks issued via this session
+// on the LU" (RFC 7143, Section 11.5.1); what a lost one left behind only a reset ends.
 func TestAbortTaskSetLeavesGhosts(t *testing.T) {
 	for function, ends := range map[byte]bool{2: false, 5: true} {
 		p := newWirePeer(t, "")

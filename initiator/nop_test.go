@@ -19,10 +19,10 @@ func (w *wire) ping(ttt uint32, lun byte) {
 	w.inform(h, nil)
 }
 
-// TestPingAnswered: "the NOP-Out ... MUST have the Initiator Task Tag set to
-// 0xffffffff ... the I bit MUST be set to 1", the Target Transfer Tag and the LUN
-// are copied from the NOP-In (RFC 7143, Sections 11.18 and 11.19). It goes out
-// with a closed window too.
+// TestPingAnswered: where no answer is wanted "the Initiator Task Tag MUST be set to
+// 0xffffffff", and then "the I bit MUST be set to 1 and the CmdSN is not advanced after
+// this PDU is sent" (RFC 7143, Section 11.18.1); the Target Transfer Tag and the LUN are
+// copied from the NOP-In (Section 11.18.2). It goes out with a closed window too.
 func TestPingAnswered(t *testing.T) {
 	p := newWirePeer(t, "")
 	p.window = 0
@@ -132,10 +132,9 @@ func TestPingDuringWrite(t *testing.T) {
 	}
 }
 
-// TestOwnPing: a silent target is asked for a sign of life, with a tag of the
-// initiator's and no Target Transfer Tag: "the Initiator Task Tag ... MUST be
-// valid ... The Target Transfer Tag field ... 0xffffffff" (RFC 7143, Section
-// 11.18).
+// TestOwnPing: a silent target is asked for a sign of life, with a valid Initiator Task
+// Tag, without which no answer comes, and otherwise than in answer to a NOP-In "the Target
+// Transfer Tag MUST be set to 0xffffffff" (RFC 7143, Sections 11.18.1 and 11.18.2).
 func TestOwnPing(t *testing.T) {
 	p := newWirePeer(t, "")
 	_, w := p.login(func(c *Config) { c.NoopInterval, c.NoopTimeout = 50*time.Millisecond, soon })

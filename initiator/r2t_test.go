@@ -27,13 +27,13 @@ func (w *wire) writing(d *Disk, data []byte) (*header, <-chan error) {
 
 // burst reads the Data-Out PDUs that answer an R2T and checks every field:
 //
-//   - the TTT and LUN are those of the R2T: "the Target Transfer Tag ... is
-//     a replica of the Target Transfer Tag provided with the R2T", RFC 7143,
+//   - the TTT and LUN are those of the R2T: "the Target Transfer Tag field is a
+//     replica of the Target Transfer Tag provided with the R2T", RFC 7143,
 //     Section 11.7.4;
-//   - "the DataSN is the Data-Out PDU number within the data for the output
+//   - "the DataSN is the Data-Out PDU number within the current output
 //     sequence", from 0: Section 11.7.5;
 //   - Buffer Offsets go up without a gap: Section 13.18, DataPDUInOrder;
-//   - the F bit is set in "the last data PDU of a sequence": Section 11.7.1;
+//   - the F bit is set in "the last PDU of a sequence that answers an R2T": Section 11.7.1;
 //   - the data segment stays within MaxRecvDataSegmentLength: Section 13.12;
 //   - ExpStatSN acknowledges no more than was sent: Section 4.2.2.2.
 func (w *wire) burst(r *header, maxSegment int) []byte {

@@ -329,9 +329,9 @@ func TestNeverGivesUp(t *testing.T) {
 	l.holds(pattern(1, 512), 0)
 }
 
-// TestTime2Wait: DefaultTime2Wait is "the minimum time, in seconds, to wait
-// before attempting an explicit/implicit logout or an active iSCSI connection
-// reinstatement" (RFC 7143, Section 13.15), and a target's own Time2Wait in an
+// TestTime2Wait: DefaultTime2Wait is "the minimum time, in seconds, to wait before
+// attempting an explicit/implicit logout" (RFC 7143, Section 13.15), which a
+// reinstatement of the session is (Section 11.14), and a target's own Time2Wait in an
 // asynchronous message stands above it. That of a Logout Response does where it "specifies
 // the minimum time to wait before attempting a new implicit or explicit logout", with the
 // codes 2 and 3; with 0 it "is to be ignored", and with 1 it is invalid (Section 11.15.3).

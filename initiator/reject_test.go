@@ -79,10 +79,10 @@ func TestRejectOfPing(t *testing.T) {
 	}
 }
 
-// TestRejectOfData: a target that finds a data digest wrong rejects the PDU and
-// then ends the command: "terminates the command with a SCSI Response ... of
-// CHECK CONDITION with sense key ... Aborted Command ... protocol service CRC
-// error" (RFC 7143, Sections 7.8 and 11.4.7.2). It is sent again.
+// TestRejectOfData: a target that finds a data digest wrong rejects the PDU and then
+// may end the command with CHECK CONDITION, the sense key Aborted Command, and the code
+// 47h/05h of a "Protocol Service CRC error" (RFC 7143, Sections 7.8 and 11.4.7.2). It
+// is sent again.
 func TestRejectOfData(t *testing.T) {
 	p := newWirePeer(t, solicited)
 	s, w := p.login()

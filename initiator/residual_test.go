@@ -60,8 +60,8 @@ func TestResidual(t *testing.T) {
 	}
 }
 
-// TestResponseNotZero: "the SCSI Status ... only valid if the iSCSI Response is
-// Command Completed at Target" (RFC 7143, Section 11.4.2): a Target Failure with
+// TestResponseNotZero: the status "is only valid if the response code is Command
+// Completed at Target" (RFC 7143, Section 11.4.2): a Target Failure with
 // the status GOOD is no success, and the command is sent again.
 func TestResponseNotZero(t *testing.T) {
 	for _, response := range []byte{0x01, 0x80, 0xff} {

@@ -182,15 +182,15 @@ func (c *conn) addCommandLocked(t *task, b *pdu.BHS) {
 // firstBurst says how many of n bytes of a write go with the command and how
 // many follow it unasked.
 func firstBurst(p *Params, n int) (immediate, unsolicited int) {
-	// RFC 7143, 13.14: FirstBurstLength bounds "the amount of unsolicited data",
-	// immediate data included.
+	// RFC 7143, 13.14: FirstBurstLength is "the maximum amount in bytes of unsolicited
+	// data", immediate data included.
 	first := min(n, p.FirstBurstLength)
 	if p.ImmediateData {
 		immediate = min(first, p.MaxXmitDataSegmentLength)
 	}
 	if !p.InitialR2T {
-		// RFC 7143, 11.4.7.2 (0Ch/0Eh): a target that was promised unsolicited
-		// data expects all of it up to FirstBurstLength.
+		// RFC 7143, 11.4.7.2: a target that was promised unsolicited data expects all
+		// of it up to FirstBurstLength, else the amount is incorrect (0Ch/0Dh).
 		unsolicited = first - immediate
 	}
 	return immediate, unsolicited

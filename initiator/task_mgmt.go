@@ -157,8 +157,8 @@ func (s *Session) wasReset(r tmReply, f pdu.TaskMgmtFunction, lun scsi.LUN) erro
 		}
 	})
 	s.againLocked(tasks, s.errorLocked(f.String(), errReset))
-	// ABORT TASK SET ends what came by this I_T nexus (SAM-5, Section 7.3), and not
-	// for certain what is left of an earlier connection.
+	// ABORT TASK SET "aborts all tasks issued via this session on the LU" (RFC 7143,
+	// 11.5.1), and not for certain those of the session that this one replaced.
 	reset := f != pdu.AbortTaskSet
 	for at, d := range s.disks {
 		if !all && at != lun {

@@ -79,9 +79,10 @@ func (l *lab) checkFirstBurst(data []byte, immediate, initialR2T bool, segment, 
 	l.holds(data, 8192)
 	same(l.t, "what is read back", l.read(len(data), 8192), data)
 	for _, w := range observe(capture.PDUs()) {
-		// RFC 7143, 13.11: "ImmediateData=No: Immediate Data is not sent"; 13.14:
-		// FirstBurstLength "MUST NOT be exceeded" by immediate and unsolicited
-		// data together; 13.12: no segment above MaxRecvDataSegmentLength.
+		// RFC 7143, 13.11: with ImmediateData=No "the initiator MUST NOT send
+		// unsolicited immediate data"; 13.14: FirstBurstLength is "the maximum amount
+		// in bytes of unsolicited data", immediate data included; 13.12: no segment
+		// above MaxRecvDataSegmentLength.
 		most := 0
 		if immediate {
 			most = min(len(data), segment, first)
@@ -89,8 +90,8 @@ func (l *lab) checkFirstBurst(data []byte, immediate, initialR2T bool, segment, 
 		if w.immediate != most || w.edtl != len(data) {
 			l.t.Errorf("%d bytes: %d immediate, want %d; EDTL %d", len(data), w.immediate, most, w.edtl)
 		}
-		// 13.10: "unsolicited data ... InitialR2T=No"; 11.4.7.2: "Not enough
-		// unsolicited data" if it is less than FirstBurstLength or EDTL.
+		// 13.10: unsolicited Data-Out only with InitialR2T=No; 11.4.7.2: "Incorrect
+		// amount of data" if it is not all of FirstBurstLength or EDTL.
 		want := 0
 		if !initialR2T {
 			want = min(len(data), first) - most

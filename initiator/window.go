@@ -18,13 +18,12 @@ func newWindow(cmdSN uint32, seq pdu.Sequence) window {
 
 // update takes over what a PDU of the target says.
 func (w *window) update(seq pdu.Sequence) {
-	// RFC 7143, 4.2.2.1: "If the PDU MaxCmdSN is less than the PDU ExpCmdSN - 1
-	// (in Serial Number Arithmetic sense), they are both ignored."
+	// RFC 7143, 4.2.2.1, in serial number arithmetic: a MaxCmdSN that is less than
+	// ExpCmdSN - 1 of the same PDU says that both are to be ignored.
 	if serialBefore(seq.MaxCmdSN, seq.ExpCmdSN-1) {
 		return
 	}
-	// "If the PDU MaxCmdSN is greater than the local MaxCmdSN, it updates the
-	// local MaxCmdSN; otherwise, it is ignored", and so for ExpCmdSN.
+	// Else each updates the local one if it is greater, and is ignored if not.
 	if serialBefore(w.maxCmdSN, seq.MaxCmdSN) {
 		w.maxCmdSN = seq.MaxCmdSN
 	}

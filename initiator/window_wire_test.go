@@ -26,9 +26,9 @@ func (w *wire) serveBlock(command *header, data []byte) {
 	w.respond(dataIn(command, 0x81, 0, 0), data)
 }
 
-// TestCmdSN: "CmdSN ... is incremented by 1 for every non-immediate command"
-// and "the command sequence number ... in immediate commands MUST carry the
-// current CmdSN, which is not advanced" (RFC 7143, Section 4.2.2.1).
+// TestCmdSN: each non-immediate command has the CmdSN after that of the one before;
+// immediate ones carry the current one and do not advance it (RFC 7143, Section
+// 4.2.2.1).
 func TestCmdSN(t *testing.T) {
 	p := newWirePeer(t, "")
 	s, w := p.login()
@@ -154,8 +154,8 @@ func TestWindowLarge(t *testing.T) {
 	}
 }
 
-// TestMaxCmdSNInAnyPDU: the window opens whatever PDU says so: "the ExpCmdSN and
-// MaxCmdSN ... in any iSCSI PDU from the target" (RFC 7143, Section 4.2.2.1).
+// TestMaxCmdSNInAnyPDU: the window opens whatever PDU says so, for all that the target
+// sends carry ExpCmdSN and MaxCmdSN (RFC 7143, Section 4.2.2.1).
 func TestMaxCmdSNInAnyPDU(t *testing.T) {
 	for name, open := range map[string]func(w *wire, read, write *header){
 		"SCSI Response":          func(w *wire, _, write *header) { w.good(write) },
@@ -198,9 +198,8 @@ func TestMaxCmdSNInAnyPDU(t *testing.T) {
 	}
 }
 
-// TestMaxCmdSNBackwards: "If the PDU MaxCmdSN is greater than the local MaxCmdSN
-// ..., it updates the local MaxCmdSN; otherwise, it is ignored", and "If the PDU
-// MaxCmdSN is less than the PDU ExpCmdSN - 1 ..., they are both ignored" (RFC
+// TestMaxCmdSNBackwards: a MaxCmdSN updates the local one only where it is greater, and
+// is ignored, as is the ExpCmdSN of the same PDU, where it is less than that one - 1 (RFC
 // 7143, Section 4.2.2.1).
 func TestMaxCmdSNBackwards(t *testing.T) {
 	p := newWirePeer(t, "")

@@ -65,7 +65,7 @@ func parseKey(b []byte) (KeyValue, error) {
 	if !found || len(name) == 0 {
 		return KeyValue{}, fmt.Errorf("%w: %.40q", ErrKeyFormat, b)
 	}
-	// "A key name is limited to 63 bytes" in effect: standard-label, Section 6.1.
+	// A standard-label has at most 63 characters (Section 6.1).
 	if len(name) > MaxKeyLength {
 		return KeyValue{}, fmt.Errorf("text key name of %d bytes, more than %d: %.40q", len(name), MaxKeyLength, name)
 	}

@@ -36,8 +36,8 @@ var operationalKeys = map[string]operationalKey{
 	"MaxRecvDataSegmentLength": {false, declareMaxRecv},
 	"TaskReporting":            {true, always("RFC3720")},
 	"iSCSIProtocolLevel":       {true, always("1")},
-	// "The implementation MAY respond with No, and MUST NOT with
-	// NotUnderstood": Section 13.25, about keys of RFC 3720.
+	// A key of RFC 3720 "SHOULD" be answered with Reject, may be with No, and must not be
+	// with NotUnderstood: Section 13.25.
 	"IFMarker": {true, always("No")},
 	"OFMarker": {true, always("No")},
 }

@@ -36,8 +36,8 @@ func (c *conn) receiveLocked(p *PDU) {
 		return
 	}
 	if p.badDataDigest {
-		// "If the discarded PDU is a non-data PDU, no further action is
-		// necessary": Section 7.8. Its CmdSN stays open until it is sent again.
+		// Nothing more is to be done about a PDU that is not Data-Out (Section 7.8).
+		// Its CmdSN stays open until it is sent again.
 		c.violate(reqDataDigest, p, "")
 		return
 	}

@@ -75,7 +75,7 @@ var (
 // Requests other than SCSI commands.
 var (
 	reqNOPTag       = &Requirement{"nop-ttt", "11.18.2", "The answer to a NOP-In carries its Target Transfer Tag and no Initiator Task Tag.", protocol}
-	reqNOPLUN       = &Requirement{"nop-lun", "11.18.3", "The answer to a NOP-In copies its LUN.", protocol}
+	reqNOPLUN       = &Requirement{"nop-lun", "11.18.2", "The answer to a NOP-In copies its LUN.", protocol}
 	reqNOPImmed     = &Requirement{"nop-immediate", "11.18.1", "A NOP-Out without an Initiator Task Tag MUST be immediate.", protocol}
 	reqTextContinue = &Requirement{"text-continue", "11.10.2", "A request with the C bit MUST NOT have the F bit.", protocol}
 	reqTextTag      = &Requirement{"text-ttt", "11.10.4", "A text request that continues an exchange repeats the Target Transfer Tag of the last answer.", protocol}

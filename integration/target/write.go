@@ -45,8 +45,8 @@ func (c *conn) dataOut(p *PDU) {
 		return
 	}
 	if p.badDataDigest {
-		// "The target MUST wait to receive all the data before sending the
-		// response": Section 7.8. So the task goes on with a mark.
+		// A target that ends the task for it has to wait for all of the data before
+		// it sends the response (Section 7.8). So the task goes on with a mark.
 		k.crcError = true
 		c.violate(reqDataDigest, p, "")
 	}
@@ -86,7 +86,8 @@ func (k *task) unsolicitedData(p *PDU, h *pdu.DataOut) {
 
 // checkFirstBurst checks the length of all unsolicited data at its end.
 //
-// "If the Expected Data Transfer Length is higher than the FirstBurstLength,
+// "If the Expected Data Transfer Length is higher than the FirstBurstLength
+// (the negotiated maximum amount of unsolicited data the target will accept),
 // the initiator MUST send the maximum amount of unsolicited data OR ONLY the
 // immediate data, if any." RFC 7143, Section 11.3.4.
 func (k *task) checkFirstBurst(p *PDU) {
