@@ -99,7 +99,7 @@ func TestTextContinues(t *testing.T) {
 		h, data := w.expect(0x04)
 		if i == 0 {
 			itt = h.get(atITT)
-		} else if len(data) != 0 || h.get(atTTT) != uint32(0x1000+i) {
+		} else if len(data) != 0 || h.get(atTTT) != uint32(0x1000+i) || h.get(atLUN) != uint32(0x70000+i) {
 			t.Errorf("%d: %x %q", i, *h, data)
 		}
 		if h.get(atITT) != itt || h.get(atCmdSN) != w.expCmdSN || !h.final() {
@@ -107,7 +107,7 @@ func TestTextContinues(t *testing.T) {
 		}
 		w.expCmdSN++
 		w.maxCmdSN++
-		r := newHeader(0x24, 0x40).put(atITT, itt).put(atTTT, uint32(0x1000+i+1))
+		r := newHeader(0x24, 0x40).put(atLUN, uint32(0x70000+i+1)).put(atITT, itt).put(atTTT, uint32(0x1000+i+1))
 		if i >= 2 {
 			r[1] = 0 // the keys are whole, and there are more
 		}

@@ -176,12 +176,13 @@ func (c *conn) textResponseLocked(b *pdu.BHS, data []byte) error {
 		c.s.endLocked(t, nil)
 		return nil
 	}
-	// RFC 7143, 11.11.1 and 11.11.4: a response without F comes with a TTT, by
-	// which the initiator asks for the rest.
+	// RFC 7143, 11.11.1: a response without F comes with a TTT. 11.11.4: "The
+	// initiator MUST copy the Target Transfer Tag and LUN in its next request to
+	// indicate that it wants the rest of the data."
 	if r.TTT == pdu.ReservedTag {
 		return protocolErrorf("a text answer that goes on without a Target Transfer Tag")
 	}
-	t.ttt, t.payload, t.state = r.TTT, nil, taskPending
+	t.ttt, t.lun, t.payload, t.state = r.TTT, r.LUN, nil, taskPending
 	c.s.queueLocked(t)
 	return nil
 }

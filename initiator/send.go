@@ -141,7 +141,7 @@ func (c *conn) addRequestLocked(t *task) {
 		(&pdu.LogoutRequest{Immediate: true, Reason: t.reason, ITT: t.itt, CmdSN: t.cmdSN}).Marshal(&b)
 		s.stats.Logout++
 	case kindText:
-		(&pdu.TextRequest{Final: true, ITT: t.itt, TTT: t.ttt, CmdSN: t.cmdSN}).Marshal(&b)
+		(&pdu.TextRequest{Final: true, LUN: t.lun, ITT: t.itt, TTT: t.ttt, CmdSN: t.cmdSN}).Marshal(&b)
 		s.stats.Text++
 	}
 	b.SetDataSegmentLength(len(t.payload))
