@@ -87,8 +87,12 @@ func TestLadderAbort(t *testing.T) {
 var failAborts = map[string]func(l *lab){
 	"unanswered": func(l *lab) { l.OnReceive(taskManagementOf(1, abortTask), target.Drop()) },
 	"refused": func(l *lab) {
-		l.tolerated = []string{"tmf-tag"}                                                                        // that of the function which stands in for ABORT TASK
-		l.OnReceive(taskManagementOf(1, abortTask), target.Edit(func(p *target.PDU) { p.Header[1] = 0x80 | 3 })) // CLEAR ACA is not supported
+		l.OnReceive(taskManagementOf(1, abortTask), target.Edit(func(p *target.PDU) {
+			h := header(p.Header)
+			h[1] = 0x80 | 3 // CLEAR ACA, which is not supported, names no task
+			h.put(atRefTag, reservedTag).put(atRefCmdSN, 0)
+			p.Header = pdu.BHS(h)
+		}))
 	},
 }
 

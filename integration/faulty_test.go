@@ -37,7 +37,6 @@ func faultyMount(t *testing.T, column rune, group int) *faulty {
 	lun := target.NewMemoryLUN(faultySize, 512, target.WriteCache(), target.Thin())
 	iqn := fmt.Sprintf("%s.%c%d", scriptedIQN, column, group)
 	f.scripted = h.scriptWith(target.Config{IQN: iqn, LUNs: []*target.LUN{lun}, Strict: true, Params: &p})
-	f.tolerated = afterCut
 	content := make([]byte, faultySize)
 	noise(uint64(column)).Read(content)
 	if _, err := lun.WriteAt(content, 0); err != nil {
@@ -50,11 +49,6 @@ func faultyMount(t *testing.T, column rune, group int) *faulty {
 	f.m = h.mount(c)
 	return f
 }
-
-// afterCut are rules that seem broken when the target cuts the connection at a PDU
-// and still reads those behind it, which it had in its buffer; and those that the
-// flipper breaks.
-var afterCut = []string{"data-task", "data-sn", "data-offset", "cmdsn-step", "header-digest", "data-digest"}
 
 // run goes through the cells of one column.
 func (f *faulty) run(op operation, rows []fault) {
@@ -199,9 +193,10 @@ func corrupts(flip target.Flip) func(*faulty, target.Match) *target.Rule {
 }
 
 // distorts turns a bit around in the first PDU of a kind that comes from the initiator,
-// so many bytes behind its header.
-func distorts(opcode byte, at int) func(*faulty, target.Match) *target.Rule {
+// so many bytes behind its header; then a rule seems broken.
+func distorts(opcode byte, at int, rule string) func(*faulty, target.Match) *target.Rule {
 	return func(f *faulty, of target.Match) *target.Rule {
+		f.tolerated = append(f.tolerated, rule)
 		f.line.arm(opcode, at)
 		return f.OnReceive(target.Not(target.Any()), target.Pass())
 	}

@@ -99,7 +99,7 @@ func (c *conn) checkExpStatSN(p *PDU) bool {
 		return !c.violate(reqExpStatSNAhead, p, numbers(sn, c.statSN))
 	}
 	if serial(sn, c.expStatSN) < 0 {
-		return c.t.script.interferes() || !c.violate(reqExpStatSNBack, p, numbers(sn, c.expStatSN))
+		return c.sess.disturbed || !c.violate(reqExpStatSNBack, p, numbers(sn, c.expStatSN))
 	}
 	c.expStatSN = sn
 	return true

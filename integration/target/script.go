@@ -3,7 +3,6 @@ package target
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -80,9 +79,8 @@ func (r *Rule) Remove() {
 // script holds the rules of a target, in the order in which they were added;
 // all that match apply.
 type script struct {
-	mu        sync.Mutex
-	rules     [stages][]*Rule // replaced as a whole, never changed
-	disturbed atomic.Bool
+	mu    sync.Mutex
+	rules [stages][]*Rule // replaced as a whole, never changed
 }
 
 func (s *script) add(at stage, m Match, a Action) *Rule {
@@ -126,7 +124,3 @@ func (r *Rule) hit() {
 	close(r.next)
 	r.next = make(chan struct{})
 }
-
-// interferes tells whether a rule may have changed the order of what arrives:
-// then the initiator is not blamed for it.
-func (s *script) interferes() bool { return s.disturbed.Load() }

@@ -23,8 +23,8 @@ func (s *script) receive(c *conn, p *PDU) {
 func (s *script) carryOut(c *conn, e *Event) {
 	p, plan := e.PDU, &e.plan
 	c.stall(plan.stall)
-	if plan.reorders() {
-		s.disturbed.Store(true)
+	if plan.reorders(&p.Header) {
+		c.disturb()
 	}
 	p.answer = plan.answer
 	switch {
@@ -47,8 +47,19 @@ func (s *script) carryOut(c *conn, e *Event) {
 }
 
 // reorders tells whether what the initiator numbered arrives otherwise.
-func (p *plan) reorders() bool {
-	return p.drop || p.gate != nil || p.delay > 0 || p.swap || p.copies > 0
+func (p *plan) reorders(b *pdu.BHS) bool {
+	return p.drop && numbered(b.Opcode()) && !b.Immediate() ||
+		p.gate != nil || p.delay > 0 || p.swap || p.copies > 0
+}
+
+// disturb takes note that a rule has changed the order of what arrives in the session:
+// the initiator is not blamed for it.
+func (c *conn) disturb() {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if c.sess != nil {
+		c.sess.disturbed = true
+	}
 }
 
 // meet applies the rules for a PDU; nil when none matches.

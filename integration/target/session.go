@@ -28,6 +28,8 @@ type session struct {
 	aborted  map[uint32]bool     // tags whose late data is discarded in silence
 	nextTTT  uint32
 	ended    bool
+
+	disturbed bool // see conn.disturb
 }
 
 // SessionInfo describes a session that is logged in.

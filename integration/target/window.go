@@ -68,7 +68,7 @@ func (s *session) inWindow(c *conn, p *PDU) bool {
 // inOrder tells whether CmdSNs must arrive in order: there is one connection
 // and no rule has kept anything back.
 func (s *session) inOrder() bool {
-	return len(s.conns) == 1 && !s.t.script.interferes()
+	return len(s.conns) == 1 && !s.disturbed
 }
 
 // openWindow lets the initiator send as many commands as are not open yet.
