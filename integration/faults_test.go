@@ -48,7 +48,8 @@ var faults = []fault{
 	{"header digest wrong in an answer", "rw", corrupts(target.Flip{Section: target.Header, Byte: 30, Bit: 1}), newLogin},
 	{"data digest wrong in an answer", "r", corrupts(target.Flip{Section: target.Data, Byte: 100, Bit: 1}), newLogin},
 	{"header digest wrong in a command", "rw", distorts(opcodeSCSICommand, 0, "header-digest"), newLogin},
-	{"data digest wrong in a command", "w", distorts(opcodeSCSICommand, digestLength+700, "data-digest"), newLogin},
+	// Its Data-Out belong to a command that the target has discarded.
+	{"data digest wrong in a command", "w", distorts(opcodeSCSICommand, digestLength+700, "data-digest", "data-task"), newLogin},
 	{"header digest wrong in Data-Out", "w", distorts(opcodeDataOut, 1, "header-digest"), newLogin},
 	// The target asks for such data again or ends the command (RFC 7143, 7.8).
 	{"data digest wrong in Data-Out", "w", distorts(opcodeDataOut, digestLength+700, "data-digest"), sameSession},

@@ -193,10 +193,10 @@ func corrupts(flip target.Flip) func(*faulty, target.Match) *target.Rule {
 }
 
 // distorts turns a bit around in the first PDU of a kind that comes from the initiator,
-// so many bytes behind its header; then a rule seems broken.
-func distorts(opcode byte, at int, rule string) func(*faulty, target.Match) *target.Rule {
+// so many bytes behind its header; then rules seem broken.
+func distorts(opcode byte, at int, rules ...string) func(*faulty, target.Match) *target.Rule {
 	return func(f *faulty, of target.Match) *target.Rule {
-		f.tolerated = append(f.tolerated, rule)
+		f.tolerated = append(f.tolerated, rules...)
 		f.line.arm(opcode, at)
 		return f.OnReceive(target.Not(target.Any()), target.Pass())
 	}
