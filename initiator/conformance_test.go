@@ -5,7 +5,7 @@
 //
 //	 1  CmdSN goes up by one              TestCmdSN TestCmdSNWrap
 //	 2  immediate delivery                TestCmdSN TestOwnPing TestAbortOnWire TestResetOnWire
-//	 3  window, MaxCmdSN                  TestWindowClosed TestWindowOfOne TestWindowLarge TestMaxCmdSNInAnyPDU
+//	 3  window, MaxCmdSN                  TestWindowClosed TestWindowOfOne TestWindowLarge TestMaxCmdSNInAnyPDU TestWindowStaysClosed
 //	 4  no retry on a connection (ERL 0)  TestErrorRecoveryLevelZero
 //	 5  ExpStatSN gap, no SNACK (ERL 0)   TestErrorRecoveryLevelZero
 //	 6  DataSN of Data-Out                TestR2TInAnyOrder target.TestStrictRules
@@ -22,8 +22,8 @@
 //	16.4 sense of the protocol, BUSY, …   TestAttentionAtEveryCommand TestFinalAnswers TestRejectOfData TestBusyForEver
 //	16.5 zero window                      TestWindowClosed
 //	16.6 Expected Data Transfer Length    TestFirstBurstMatrix TestCommandHeader target.TestStrictRules
-//	17  logout                            TestLogoutOnWire TestLogoutRefused TestEndInEveryState
-//	18  text, tags, negotiation reset     TestDiscoverNothing TestTextContinues TestAsyncNegotiate TestRejectOfText
+//	17  logout                            TestLogoutOnWire TestLogoutRefused TestLogoutGhosts TestEndInEveryState
+//	18  text, tags, negotiation reset     TestDiscoverNothing TestTextContinues TestOneTextAtATime TestAsyncNegotiate TestRejectOfText
 //	19  task management                   TestCmdSN TestAbortOnWire TestResetOnWire TestReplay TestAbortOvertaken
 //	20  asynchronous events 1 to 4        TestAsyncGoesOn TestAsyncLogout TestAsyncNegotiate TestTime2Wait
 //
@@ -50,7 +50,7 @@
 //	unit attention at every command       TestAttentionAtEveryCommand TestAttentionsInARow TestAttentionOfNewNexus
 //	flat LUNs                             TestLUNForms
 //	Data-In beyond the expected length    TestDataInFaults
-//	Reject, whose data has the tag        TestRejectEndsConnection TestRejectOfText TestRejectOfPing
+//	Reject, whose data has the tag        TestRejectEndsConnection TestRejectOfText TestRejectOfPing TestRejectOfAnotherKind
 //	a connection cut anywhere             TestCutAnywhere TestCutAtControlPDUs TestLoginCutAtEveryByte integration.TestFaults
 //	writes that outlive their connection  TestGhost integration.TestGhostWrite
 package initiator

@@ -46,10 +46,10 @@
 //
 // A command that makes no progress for its timeout is aborted and sent again. After
 // two aborts in vain its logical unit is reset, and all of its commands are sent
-// again; when that fails too the connection is dropped. One that goes through this
-// again and again fails with [ErrTimeout] after Config.ReplacementTimeout. A command
-// that must not be executed twice is not sent again, and fails with
-// [ErrOutcomeUnknown].
+// again; when that fails too the connection is dropped. So it is when a target that
+// has no command keeps its command window closed. A command that goes through this
+// again and again fails with [ErrTimeout] after Config.ReplacementTimeout. One that
+// must not be executed twice is not sent again, and fails with [ErrOutcomeUnknown].
 //
 // # Changes
 //

@@ -28,7 +28,8 @@ func TestStorm(t *testing.T) {
 	})
 	l.login()
 	var done []<-chan error
-	ctx := timeout(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*soon)
+	defer cancel()
 	for n := range luns {
 		d := l.open(scsi.PeripheralLUN(uint8(n)))
 		for k := range workers {
@@ -44,7 +45,7 @@ func TestStorm(t *testing.T) {
 		l.SetWindow(uint32(1 + rand.N(20)))
 	}
 	for _, c := range done {
-		if err := result(t, c); err != nil {
+		if err := <-c; err != nil {
 			t.Error(err)
 		}
 	}
