@@ -399,3 +399,23 @@ func TestAbortTaskSetLeavesGhosts(t *testing.T) {
 		}
 	}
 }
+
+// TestResetSparesLaterCommands: a reset ends the commands with a lower CmdSN than its own
+// (RFC 7143, Section 4.2.3.3); one of another LUN that was sent behind it goes on.
+func TestResetSparesLaterCommands(t *testing.T) {
+	p := newWirePeer(t, "")
+	s, w := p.login()
+	d := rawDisk(s, scsi.LUN{0, 1})
+	reset := async(func() error { return s.resetLUN(context.Background(), scsi.LUN{}, pdu.TargetWarmReset) })
+	h, _ := w.expect(0x02)
+	read := readBlock(d, 0)
+	command, _ := w.command()
+	w.respond(newHeader(0x22, 0x80).put(atITT, h.get(atITT)), nil)
+	if err := result(t, reset); err != nil {
+		t.Fatal(err)
+	}
+	w.serveBlock(command, make([]byte, 512))
+	if err := result(t, read); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,8 +3,10 @@ package initiator
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,5 +218,41 @@ func TestEndTwice(t *testing.T) {
 	}
 	if _, err := l.s.OpenDisk(context.Background(), scsi.LUN{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("OpenDisk: %v", err)
+	}
+}
+
+// TestLostConnectionForgets: a connection that is given up ends with a reset, so that the
+// kernel delivers nothing later of what the target has not taken yet: it could overwrite
+// what was written since. One that was logged out ends in order.
+func TestLostConnectionForgets(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(s *Session, w *wire)
+		want error
+	}{
+		"given up": {func(s *Session, _ *wire) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.conn.failLocked(ErrTimeout)
+		}, syscall.ECONNRESET},
+		"logged out": {func(s *Session, w *wire) {
+			done := async(func() error { return s.Logout(timeout(t)) })
+			h, _ := w.expect(0x06)
+			w.respond(newHeader(0x26, 0x80).put(atITT, h.get(atITT)), nil)
+			if err := result(t, done); err != nil {
+				t.Error(err)
+			}
+		}, io.EOF},
+	} {
+		p := newWirePeer(t, "")
+		s, w := p.login()
+		c.end(s, w)
+		w.nc.SetReadDeadline(time.Now().Add(soon))
+		var err error
+		for b := make([]byte, 64); err == nil; {
+			_, err = w.nc.Read(b)
+		}
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: the target's end sees %v, want %v", name, err, c.want)
+		}
 	}
 }

@@ -377,3 +377,31 @@ func TestOpenDiskAcrossCut(t *testing.T) {
 	l.write(pattern(1, 512), 0)
 	l.holds(pattern(1, 512), 0)
 }
+
+// TestOpenDiskAcrossSwap: nor where another logical unit has come to the number while the
+// connection was down: all that the disk tells of itself is of one of them.
+func TestOpenDiskAcrossSwap(t *testing.T) {
+	l := newTargetLab(t)
+	l.login()
+	gate := target.NewGate()
+	logins := l.OnReceive(target.Opcode(pdu.OpLoginReq), target.Hold(gate))
+	l.OnReceive(target.Once(target.SCSI(target.OpReadCapacity10, target.OpServiceActionIn16)), target.CutBefore())
+	l.hurry()
+	var d *Disk
+	opened := async(func() (err error) { d, err = l.s.OpenDisk(timeout(t), scsi.LUN{}); return err })
+	if !logins.Await(1, soon) {
+		t.Fatal("no new login")
+	}
+	l.RemoveLUN(0)
+	if err := l.AddLUN(0, otherDisk(1<<20, target.Identity("NEW", "DISK", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	logins.Remove()
+	gate.Release()
+	if err := result(t, opened); err != nil {
+		t.Fatal(err)
+	}
+	if info := d.Info(); info.Inquiry.Vendor != "NEW" || d.Size() != 1<<20 {
+		t.Errorf("the disk of %d bytes has the INQUIRY data of %q", d.Size(), info.Inquiry.Vendor)
+	}
+}
