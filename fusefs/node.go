@@ -1,8 +1,10 @@
 package fusefs
 
 import (
+	"cmp"
 	"hash/fnv"
 	"path"
+	"slices"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -15,6 +17,7 @@ type node struct {
 	path     string // from the mountpoint on, without a leading slash; "" = the root
 	parent   *node  // nil for the root
 	children map[string]*node
+	order    []*node // the children by their ids, as READDIR lists them
 	file     *file
 	target   string // of a symbolic link
 }
@@ -30,6 +33,34 @@ type file struct {
 
 // name is the last part of the path.
 func (n *node) name() string { return path.Base(n.path) }
+
+// adopt puts a child into a directory.
+func (n *node) adopt(child *node) {
+	n.children[child.name()] = child
+	i, _ := n.place(child.id)
+	n.order = slices.Insert(n.order, i, child)
+}
+
+// disown takes a child out of a directory.
+func (n *node) disown(child *node) {
+	delete(n.children, child.name())
+	i, _ := n.place(child.id)
+	n.order = slices.Delete(n.order, i, i+1)
+}
+
+// after are the children whose ids are above id, by their ids.
+func (n *node) after(id uint64) []*node {
+	i, there := n.place(id)
+	if there {
+		i++
+	}
+	return n.order[i:]
+}
+
+// place is where in order a child of this id stands, or would.
+func (n *node) place(id uint64) (i int, there bool) {
+	return slices.BinarySearchFunc(n.order, id, func(child *node, id uint64) int { return cmp.Compare(child.id, id) })
+}
 
 const rootID = fuse.FUSE_ROOT_ID
 

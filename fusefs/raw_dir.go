@@ -1,8 +1,6 @@
 package fusefs
 
 import (
-	"cmp"
-	"slices"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -51,22 +49,12 @@ func (f *FS) list(in *fuse.ReadIn, add func(e fuse.DirEntry, n *node) bool) fuse
 			return fuse.OK
 		}
 	}
-	for _, n := range dir.sorted() {
-		if n.id > in.Offset && !add(fuse.DirEntry{Name: n.name(), Ino: n.id, Mode: f.mode(n), Off: n.id}, n) {
+	for _, n := range dir.after(in.Offset) {
+		if !add(fuse.DirEntry{Name: n.name(), Ino: n.id, Mode: f.mode(n), Off: n.id}, n) {
 			break
 		}
 	}
 	return fuse.OK
-}
-
-// sorted returns the children by node id.
-func (n *node) sorted() []*node {
-	all := make([]*node, 0, len(n.children))
-	for _, child := range n.children {
-		all = append(all, child)
-	}
-	slices.SortFunc(all, func(a, b *node) int { return cmp.Compare(a.id, b.id) })
-	return all
 }
 
 func (f *raw) Readlink(_ <-chan struct{}, in *fuse.InHeader) ([]byte, fuse.Status) {

@@ -83,7 +83,7 @@ func (f *FS) attach(parent *node, name string, n *node) {
 			break
 		}
 	}
-	parent.children[name] = n
+	parent.adopt(n)
 	f.nodes[n.id] = n
 }
 
@@ -103,7 +103,7 @@ func (f *FS) remove(dir, name string, kind func(*node) bool) (*node, error) {
 
 // detach takes n out of the tree. f.mu is held.
 func (f *FS) detach(n *node) {
-	delete(n.parent.children, n.name())
+	n.parent.disown(n)
 	delete(f.nodes, n.id)
 }
 
