@@ -56,10 +56,16 @@ func (d *Daemon) attachDisks(ctx context.Context, t *target, c *connection) ([]*
 // same logical unit: one unit has one file and one cache.
 func (d *Daemon) attachOne(ctx context.Context, l *lun) error {
 	l.first = firstOf(l, d.attached())
-	err := d.claim(ctx, l)
-	if err == nil {
-		err = d.present(l)
+	if err := d.claim(ctx, l); err != nil {
+		d.undo(ctx, []*lun{l}, err)
+		return err
 	}
+	return d.presentOrUndo(ctx, l)
+}
+
+// presentOrUndo makes the names of a LUN that was claimed, or ends its use.
+func (d *Daemon) presentOrUndo(ctx context.Context, l *lun) error {
+	err := d.present(l)
 	if err != nil {
 		d.undo(ctx, []*lun{l}, err)
 	}

@@ -232,6 +232,7 @@ type fakeSession struct {
 	reports  []scsi.LUN // of REPORT LUNS
 	disks    map[scsi.LUN]*fakeDisk
 	lunsHook func() error // decides the error of each REPORT LUNS; nil = none
+	openHook func()       // begins each OpenDisk; nil = none
 	opened   int          // counts OpenDisk
 	logouts  int
 	tell     func(initiator.Event)
@@ -277,6 +278,12 @@ func (s *fakeSession) drop(n uint8, state initiator.DiskState) {
 }
 
 func (s *fakeSession) OpenDisk(_ context.Context, lun scsi.LUN) (disk, error) {
+	s.mu.Lock()
+	hook := s.openHook
+	s.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened++

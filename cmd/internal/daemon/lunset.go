@@ -35,11 +35,19 @@ func (t *target) attached() []*lun {
 // change takes the right to change the set of LUNs, unless the mount is over.
 func (d *Daemon) change() (done func(), err error) {
 	d.attaching.Lock()
-	if s := d.lifecycle.now(); s >= Finishing {
+	if err := d.over(); err != nil {
 		d.attaching.Unlock()
-		return nil, exitcode.Errorf(exitcode.Failed, "the daemon is %s", s)
+		return nil, err
 	}
 	return d.attaching.Unlock, nil
+}
+
+// over is the error of what comes too late: the mount ends.
+func (d *Daemon) over() error {
+	if s := d.lifecycle.now(); s >= Finishing {
+		return exitcode.Errorf(exitcode.Failed, "the daemon is %s", s)
+	}
+	return nil
 }
 
 // endChanges returns when nobody changes the set of LUNs any more, nor can begin
@@ -49,22 +57,39 @@ func (d *Daemon) endChanges() {
 	defer d.attaching.Unlock()
 }
 
-// addLocked makes a file of one more disk of a target, and takes the disk over; after
-// an error it is closed. The caller has the right to change the set of LUNs.
-func (d *Daemon) addLocked(ctx context.Context, t *target, o openDisk, portal string) (*lun, error) {
-	l := newLUN(t, o, portal)
-	var err error
-	if len(d.attached()) >= maxLUNs {
-		err = errTooMany(t.cfg().IQN)
-	} else {
-		err = d.attachOne(ctx, l)
+// addLocked makes files of more disks of a target, and takes the disks over; errs says
+// for which it failed, and those are closed. The caller has the right to change the set
+// of LUNs.
+func (d *Daemon) addLocked(ctx context.Context, t *target, disks []openDisk, portal string) (luns []*lun, errs []error) {
+	attached := d.attached()
+	errs = make([]error, len(disks))
+	for _, o := range disks {
+		l := newLUN(t, o, portal)
+		l.first = firstOf(l, attached, luns)
+		luns = append(luns, l)
 	}
-	if err != nil {
-		_ = o.disk.Close()
-		return nil, err
+	_ = together(len(luns), func(i int) error {
+		if l := luns[i]; !slices.Contains(luns, l.first) {
+			errs[i] = d.claim(ctx, l)
+		}
+		return nil // the others are to be there
+	})
+	for i, l := range luns {
+		switch {
+		case errs[i] != nil:
+			d.undo(ctx, []*lun{l}, errs[i])
+		case slices.Contains(luns, l.first): // whose file may not be there
+			errs[i] = d.attachOne(ctx, l)
+		default:
+			errs[i] = d.presentOrUndo(ctx, l)
+		}
+		if errs[i] != nil {
+			_ = disks[i].disk.Close()
+			continue
+		}
+		d.replace(t, nil, l)
 	}
-	d.replace(t, nil, l)
-	return l, nil
+	return luns, errs
 }
 
 // replace puts a LUN into the lists in the place of another; nil is none.

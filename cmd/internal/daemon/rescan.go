@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -123,9 +124,7 @@ func (s *scan) run(ctx context.Context) {
 	for i, err := range s.refresh(ctx, luns) {
 		s.judge(ctx, luns[i], before[i], err)
 	}
-	for _, n := range s.reports {
-		s.discover(ctx, n)
-	}
+	s.discover(ctx)
 }
 
 // live returns the session of the target, or why it has none.
@@ -225,35 +224,80 @@ func (s *scan) remove(ctx context.Context, l *lun, why error) {
 	s.Done = append(s.Done, l.path()+": removed")
 }
 
-// discover makes a file of a LUN that is new, if the configuration wants it.
-func (s *scan) discover(ctx context.Context, n numberedLUN) {
-	known := slices.ContainsFunc(s.t.attached(), func(l *lun) bool { return l.number == n.number })
-	if !s.t.wants(n.number) || known {
+// discover makes files of the LUNs that are new, if the configuration wants them.
+func (s *scan) discover(ctx context.Context) {
+	if err := s.d.over(); err != nil {
+		s.fail(err)
 		return
 	}
-	done, err := s.d.change() // before the disk is opened: a mount that ends logs out meanwhile
+	disks := s.openNew(ctx)
+	done, err := s.d.change()
 	if err != nil {
+		closeDisks(disks)
 		s.fail(err)
 		return
 	}
 	defer done()
 	if s.t.now() != up {
+		closeDisks(disks)
 		return // it is being logged out
 	}
-	disk, err := s.session.OpenDisk(ctx, n.lun)
-	if errors.Is(err, initiator.ErrNotDisk) {
-		return
+	disks = s.fitting(disks)
+	luns, errs := s.d.addLocked(ctx, s.t, disks, s.session.Status().Portal)
+	for i, l := range luns {
+		if errs[i] != nil {
+			s.refuse(errs[i])
+			continue
+		}
+		line := fmt.Sprintf("%s: new, %s", l.path(), humanize.IBytes(uint64(l.size())))
+		s.t.log.Info().Msg(line)
+		s.Done = append(s.Done, line)
 	}
-	if err != nil {
-		s.fail(Classify(err))
-		return
+}
+
+// fitting are the disks for which a mount has room; others are closed.
+func (s *scan) fitting(disks []openDisk) []openDisk {
+	room := max(0, maxLUNs-len(s.d.attached()))
+	if len(disks) <= room {
+		return disks
 	}
-	l, err := s.d.addLocked(ctx, s.t, openDisk{n.number, disk}, s.session.Status().Portal)
-	if err != nil {
-		s.refuse(err)
-		return
+	s.refuse(errTooMany(s.t.cfg().IQN))
+	closeDisks(disks[room:])
+	return disks[:room]
+}
+
+// openNew opens the disks that are new, until there are more than a mount serves. Others
+// that change the set of LUNs do not wait for it: a mount that ends waits for the scan
+// before it logs out.
+func (s *scan) openNew(ctx context.Context) (opened []openDisk) {
+	attached := s.t.attached()
+	isOld := func(n numberedLUN) bool {
+		return !s.t.wants(n.number) || slices.ContainsFunc(attached, func(l *lun) bool { return l.number == n.number })
 	}
-	line := fmt.Sprintf("%s: new, %s", l.path(), humanize.IBytes(uint64(l.size())))
-	s.t.log.Info().Msg(line)
-	s.Done = append(s.Done, line)
+	news := slices.DeleteFunc(slices.Clone(s.reports), isOld)
+	disks, errs := make([]openDisk, len(news)), make([]error, len(news))
+	var count atomic.Int64
+	_ = together(len(news), func(i int) error {
+		disks[i].number = news[i].number
+		disks[i].disk, errs[i] = s.session.OpenDisk(ctx, news[i].lun)
+		if errs[i] == nil && int(count.Add(1)) > maxLUNs {
+			return errTooMany(s.t.cfg().IQN)
+		}
+		return nil // the others are to be opened too
+	})
+	for i, err := range errs {
+		switch {
+		case err == nil && disks[i].disk != nil:
+			opened = append(opened, disks[i])
+		case err != nil && !errors.Is(err, initiator.ErrNotDisk) && s.t.now() == up:
+			s.fail(Classify(err))
+		}
+	}
+	return opened
+}
+
+func closeDisks(disks []openDisk) {
+	for _, o := range disks {
+		_ = o.disk.Close() // nothing was written
+	}
 }

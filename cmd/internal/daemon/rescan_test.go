@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,6 +73,88 @@ func (d *fakeDisk) isClosed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.closed
+}
+
+// New LUNs are opened several at a time, as a mount opens them, and no more than that.
+func TestRescanOpensTogether(t *testing.T) {
+	const added = 3 * maxTogether
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	var want []string
+	for n := range uint8(added) {
+		a.add(10 + n)
+		want = append(want, fmt.Sprintf("lun%d: new, 1.0 MiB", 10+n))
+	}
+	var mu sync.Mutex
+	open, most := 0, 0
+	count := func(n int) (reached bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		open += n
+		most = max(most, open)
+		return most >= maxTogether
+	}
+	full := make(chan struct{}) // closed when as many as can be are being opened
+	var once sync.Once
+	a.mu.Lock()
+	a.openHook = func() {
+		defer count(-1)
+		if count(1) {
+			once.Do(func() { close(full) })
+		}
+		select {
+		case <-full:
+		case <-time.After(10 * time.Second): // they come one after the other
+		}
+	}
+	a.mu.Unlock()
+	wantChanges(t, rescan(t, d), 0, "", want...)
+	if most != maxTogether {
+		t.Errorf("%d are opened at a time, want %d", most, maxTogether)
+	}
+}
+
+// One that cannot be opened, or used, keeps none of the others from having files; two
+// that are one unit have one.
+func TestRescanOfMixedLUNs(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	broken, first, twin := a.add(2), a.add(3), a.add(4)
+	a.add(5)
+	broken.change(func() { broken.resetErr = initiator.ErrTimeout })
+	twins(first, twin)
+	got := rescan(t, d)
+	wantChanges(t, got, exitcode.Unreachable, "LUN 2", "lun3: new, 1.0 MiB", "lun4: new, 1.0 MiB", "lun5: new, 1.0 MiB")
+	if !broken.isClosed() || twin.isClosed() {
+		t.Error("the disk of a LUN without a file is open, or that of one with a file closed")
+	}
+	if luns := d.attached(); len(luns) != 4 || luns[2].first != luns[1] {
+		t.Errorf("LUNs: %+v", luns)
+	}
+	broken.change(func() { broken.resetErr = nil })
+	wantChanges(t, rescan(t, d), 0, "", "lun2: new, 1.0 MiB")
+}
+
+// twins makes two disks names of one logical unit.
+func twins(a, b *fakeDisk) {
+	for _, d := range []*fakeDisk{a, b} {
+		d.change(func() { d.info.Serial, d.info.UdevID, d.info.Designators = "", "twin", []scsi.Designator{worldWide} })
+	}
+}
+
+// A second name of a unit has the file if the first cannot be used.
+func TestRescanOfTwinOfBroken(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	broken, twin := a.add(2), a.add(3)
+	broken.change(func() { broken.resetErr = initiator.ErrTimeout })
+	twins(broken, twin)
+	if got := rescan(t, d); !slices.Equal(got.Done, []string{"lun3: new, 1.0 MiB"}) || len(got.Refused) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if luns := d.attached(); len(luns) != 2 || luns[1].first != nil || luns[1].volume == nil {
+		t.Errorf("LUNs: %+v", luns)
+	}
 }
 
 // Only LUNs that the configuration lists are added.
@@ -398,12 +482,12 @@ func TestRescanAtTheEnd(t *testing.T) {
 	a := newFakeSession(iqnA, 1)
 	d := served(t, newSite(a))
 	a.add(2)
-	s := &scan{d: d, t: d.targets[0], session: a, asked: true}
+	s := &scan{d: d, t: d.targets[0], session: a, asked: true, reports: []numberedLUN{{2, scsi.PeripheralLUN(2)}}}
 	if err := d.Unmount(t.Context(), UnmountOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	before := a.opens()
-	s.discover(t.Context(), numberedLUN{2, scsi.PeripheralLUN(2)})
+	s.discover(t.Context())
 	if len(s.Done) != 0 || s.Code == 0 || a.opens() != before {
 		t.Errorf("%+v, or a disk was opened", s.Changes)
 	}
