@@ -81,6 +81,8 @@ func (h *host) large(toml string, luns int, use func(*mounted)) {
 	h.timed("status", "--json", m.point)
 	h.timed("sync", m.point)
 	h.timed("rescan", m.point)
+	h.timed("logout", m.point, "all")
+	h.timed("login", m.point, "all")
 	h.readsTree(m.point, luns)
 	peak := peakMemory(h.t, daemon)
 	h.t.Logf("the daemon took %d MiB", peak/mib)

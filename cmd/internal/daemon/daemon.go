@@ -59,6 +59,7 @@ type Daemon struct {
 	slots     chan struct{} // a token for each login under way
 	files     *fusefs.FS
 	server    mount // nil until mounted
+	holders   searches
 	locks     locks
 	memory    *cache.Cache        // of all volumes; nil until started
 	protected *reclaim.Protection // nil = it was not asked for; set before Start returns

@@ -39,7 +39,7 @@ func (d *Daemon) lunInUse(ctx context.Context, l *lun) error {
 
 // heldBy names the holders that count.
 func (d *Daemon) heldBy(ctx context.Context, asker int, what string, counts func(holders.Holder) bool) error {
-	list, notes, err := d.server.Holders(ctx)
+	list, notes, err := d.holders.find(ctx)
 	list = slices.DeleteFunc(list, func(h holders.Holder) bool { return !counts(h) })
 	isAsker := func(h holders.Holder) bool { return h.PID != 0 && h.PID == asker }
 	if slices.ContainsFunc(list, func(h holders.Holder) bool { return !isAsker(h) }) {
@@ -103,7 +103,7 @@ func (d *Daemon) unmountFree(ctx context.Context, asker int) error {
 
 // seesAll tells whether nobody can hold a file without being seen.
 func (d *Daemon) seesAll(ctx context.Context) bool {
-	_, notes, err := d.server.Holders(ctx)
+	_, notes, err := d.holders.find(ctx)
 	return err == nil && len(notes) == 0
 }
 
@@ -141,7 +141,7 @@ func joinInts(list []int) string {
 // holdersByFile are the holders of each file for status, by path from the
 // mountpoint on.
 func (d *Daemon) holdersByFile(ctx context.Context) map[string][]status.Holder {
-	list, _, err := d.server.Holders(ctx)
+	list, _, err := d.holders.find(ctx)
 	if err != nil {
 		d.log.Warn().Err(err).Msg("status without holders")
 	}

@@ -105,6 +105,7 @@ func TestRescanOpensTogether(t *testing.T) {
 		select {
 		case <-full:
 		case <-time.After(10 * time.Second): // they come one after the other
+			once.Do(func() { close(full) })
 		}
 	}
 	a.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/guard"
+	"github.com/iscsifs/iscsifs/cmd/internal/holders"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/fusefs"
 )
@@ -74,6 +75,7 @@ func newDaemon(opts Options, open loginFunc) *Daemon {
 		finished: make(chan struct{}),
 	}
 	d.alive, d.quit = context.WithCancel(context.Background())
+	d.holders = newSearches(func() ([]holders.Holder, []holders.Note, error) { return d.server.Holders(d.alive) })
 	d.lifecycle.onState = d.tellState
 	for _, cfg := range opts.Config.Targets {
 		d.targets = append(d.targets, d.newTarget(cfg, nil))
