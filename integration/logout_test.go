@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -73,12 +74,19 @@ func TestForcedLogout(t *testing.T) {
 }
 
 // TestForcedLogoutOfSilentTarget: "now" holds for a target that is connected and says
-// nothing too, long before its session would notice.
+// nothing too, long before its session would notice, whatever is to be given up there.
 func TestForcedLogoutOfSilentTarget(t *testing.T) {
+	for _, exclusive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("exclusive %v", exclusive), func(t *testing.T) { logoutOfSilent(t, exclusive) })
+	}
+}
+
+func logoutOfSilent(t *testing.T, exclusive bool) {
 	h := newHost(t)
-	s := h.script(target.NewMemoryLUN(smallDisk, 512))
+	s := h.script(target.NewMemoryLUN(smallDisk, 512), target.NewMemoryLUN(smallDisk, 512)) // the second has nothing dirty
 	c := s.config("readahead = \"0\"\nflush_interval = \"1h\"")
 	c.tables += longTimeouts
+	c.target += fmt.Sprintf("exclusive = %v\n", exclusive)
 	m := h.mount(c)
 	w := h.writer(m.lun(0), 0)
 	w.write('w')

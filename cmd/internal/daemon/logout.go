@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,10 +25,11 @@ type LogoutOptions struct {
 	Asker   int    // process id of the command that asks, which is no holder worth naming; 0 = none
 }
 
-// What a forced logout does before it gives users of the LUNs their errors.
+// How long a forced logout waits for a target. One that does not answer at first is not
+// waited for again.
 const (
-	forceFlushTime  = 10 * time.Second // writes to a target that answers
-	forceAnswerTime = 2 * time.Second  // waits for an answer of a target: whether it does, and to the logout
+	forceFlushTime  = 10 * time.Second // to write what is dirty
+	forceAnswerTime = 2 * time.Second  // whether it answers; and then for the end of reservations and session
 )
 
 // Logout closes sessions and takes the files away; the targets stay out until Login.
@@ -111,11 +113,18 @@ func (t *target) takeOutPath(portal string) {
 func (d *Daemon) logoutTarget(ctx context.Context, t *target, o LogoutOptions) error {
 	if t.now() == up {
 		t.change(leaving, nil)
-		if err := d.withdrawTarget(ctx, t, o); err != nil {
+		patience := noEnd
+		var err error
+		if o.Force {
+			patience = d.withdrawByForce(ctx, t)
+		} else {
+			err = d.withdrawTarget(ctx, t, o)
+		}
+		if err != nil {
 			t.change(up, nil)
 			return err
 		}
-		d.closeTarget(ctx, t, o)
+		d.closeTarget(ctx, t, o, patience)
 	}
 	if o.Discard {
 		d.discardKept(t)
@@ -123,17 +132,24 @@ func (d *Daemon) logoutTarget(ctx context.Context, t *target, o LogoutOptions) e
 	return nil
 }
 
+// noEnd is the patience of a logout that is not forced.
+const noEnd = time.Duration(math.MaxInt64)
+
+// withdrawByForce takes the files of a target away from their users, and writes what it
+// can. It returns how long the target is worth waiting for after that.
+func (d *Daemon) withdrawByForce(ctx context.Context, t *target) (patience time.Duration) {
+	for _, l := range t.attached() {
+		d.hide(l)
+	}
+	if !answers(ctx, t.sessionNow()) {
+		return 0
+	}
+	_ = d.flushTarget(ctx, t, forceFlushTime) // what is left is kept, or given up
+	return forceAnswerTime
+}
+
 // withdrawTarget takes the files of a target away and sees to what is dirty.
 func (d *Daemon) withdrawTarget(ctx context.Context, t *target, o LogoutOptions) error {
-	if o.Force {
-		for _, l := range t.attached() {
-			d.hide(l)
-		}
-		if answers(ctx, t.sessionNow()) {
-			d.flushTarget(ctx, t, forceFlushTime)
-		}
-		return nil
-	}
 	done, err := d.change() // whoever adds a LUN just now is waited for
 	if err != nil {
 		return err
@@ -248,10 +264,10 @@ func (d *Daemon) presentAll(luns []*lun) {
 }
 
 // closeTarget logs out of a target whose files are gone, and ends or keeps its LUNs.
-func (d *Daemon) closeTarget(ctx context.Context, t *target, o LogoutOptions) {
+func (d *Daemon) closeTarget(ctx context.Context, t *target, o LogoutOptions, patience time.Duration) {
 	ctx = context.WithoutCancel(ctx)
 	why := fmt.Errorf("its target was logged out by hand; `iscsifs login %s %s` brings it back", plain.Quoted(d.opts.Mountpoint), t.cfg().IQN)
-	t.part(ctx, o)
+	t.part(ctx, o, patience)
 	d.attaching.Lock() // also when the mount ends: what is kept must be found then
 	defer d.attaching.Unlock()
 	luns := t.attached()
@@ -268,15 +284,22 @@ func (d *Daemon) closeTarget(ctx context.Context, t *target, o LogoutOptions) {
 }
 
 // part gives up the reservations, but for those of data that is kept, and the session.
-func (t *target) part(ctx context.Context, o LogoutOptions) {
+// When patience is at its end the session is closed, which ends what waits for its target.
+func (t *target) part(ctx context.Context, o LogoutOptions, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	s := t.takeSession()
-	t.unreserveAll(ctx, s, func(l *lun) bool { return o.Discard || !l.unsynced() })
-	if o.Force {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, forceAnswerTime)
-		defer cancel()
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		t.unreserveAll(ctx, s, func(l *lun) bool { return o.Discard || !l.unsynced() })
+	}()
+	select {
+	case <-released:
+	case <-ctx.Done():
 	}
 	logoutWithin(ctx, s, t.log)
+	<-released
 }
 
 // sortedByFirst puts further paths behind what they lead to.
