@@ -1,10 +1,13 @@
 package integration
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/iscsifs/iscsifs/integration/tgt"
 )
 
 func TestDiscover(t *testing.T) {
@@ -24,12 +27,34 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
-// What --toml prints mounts what was found.
+// What --toml prints mounts what was found, with either kind of table; also where both the
+// discovery and the sessions ask for CHAP. No password is printed.
 func TestDiscoverTOML(t *testing.T) {
 	needRoot(t)
 	h := newHost(t)
 	s := h.serve(nil, disk{size: smallDisk})
-	file := h.write("found.toml", h.mustIscsifs("discover", "--toml", s.portal), 0o600)
+	for _, a := range []string{"discovery", "target"} {
+		t.Run("open "+a, func(t *testing.T) { h.mountsFound(t, s, a) })
+	}
+	if err := errors.Join(s.RequireCHAP(hostAccount, tgt.Account{}), s.daemon.RequireDiscoveryCHAP(hostAccount, tgt.Account{})); err != nil {
+		t.Fatal(err)
+	}
+	secret := h.write("secret", hostAccount.Password+"\n", 0o600)
+	for _, a := range []string{"discovery", "target"} {
+		t.Run("CHAP "+a, func(t *testing.T) {
+			h.mountsFound(t, s, a, "--chap-user", hostAccount.User, "--chap-password-file", secret)
+		})
+	}
+}
+
+// mountsFound mounts what discover prints.
+func (h *host) mountsFound(t *testing.T, s *served, kind string, flags ...string) {
+	t.Helper()
+	text := h.mustIscsifs(append([]string{"discover", "--toml=" + kind, s.portal}, flags...)...)
+	if !strings.Contains(text, "[["+kind+"]]") || strings.Contains(text, hostAccount.Password) {
+		t.Errorf("it prints\n%s", text)
+	}
+	file := h.write("found.toml", text, 0o600)
 	h.mustIscsifs("check", file)
 	point := h.mountpoint()
 	printed := h.mustIscsifs("mount", file, point)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,8 @@ import (
 type chapFlags struct{ user, passwordFile, mutualUser, mutualPasswordFile string }
 
 func (p *program) discoverCommand() *cobra.Command {
-	var luns, asJSON, asTOML bool
+	var luns, asJSON bool
+	var asTOML string
 	var chap chapFlags
 	cmd := &cobra.Command{
 		Use:   "discover PORTAL",
@@ -30,18 +32,29 @@ func (p *program) discoverCommand() *cobra.Command {
 each target and portal, as iscsiadm does: ip:port,tpgt iqn. It disturbs no
 session of this host or others.
 
-The credentials are used for the discovery and, with --luns, for the logins.`,
+The credentials are used for the discovery and, with --luns, for the logins.
+
+--toml prints a configuration with a [[target]] for each target that was found, and
+--toml=discovery one with a [[discovery]], which asks the portal at each mount and
+rescan, so that targets which are new appear by themselves. Neither has a password in
+it, but the names of the files that were given.`,
 		Example: `  iscsifs discover nas.example.org
-  iscsifs discover --toml nas.example.org >nas.toml`,
+  iscsifs discover --toml nas.example.org >nas.toml
+  iscsifs discover --toml=discovery nas.example.org >nas.toml`,
 		Args: between(1, 1, "PORTAL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(tomlForms, asTOML) {
+				return usageError("discover: --toml=%s: give one of %s", asTOML, strings.Join(tomlForms[1:], ", "))
+			}
 			return p.discover(cmd.Context(), args[0], &chap, luns, asJSON, asTOML)
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&luns, "luns", false, "log in to each target and list its LUNs")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
-	flags.BoolVar(&asTOML, "toml", false, "print a configuration that mounts what was found")
+	flags.StringVar(&asTOML, "toml", "", "print a configuration that mounts what was found, by tables of this `KIND`: target or discovery")
+	flags.Lookup("toml").NoOptDefVal = tomlTargets
+	_ = cmd.RegisterFlagCompletionFunc("toml", cobra.FixedCompletions(tomlForms[1:], cobra.ShellCompDirectiveNoFileComp))
 	flags.StringVar(&chap.user, "chap-user", "", "CHAP user `name`")
 	flags.StringVar(&chap.passwordFile, "chap-password-file", "", "`file` with the password of --chap-user")
 	flags.StringVar(&chap.mutualUser, "mutual-chap-user", "", "`name` that the target must prove to be")
@@ -52,6 +65,14 @@ The credentials are used for the discovery and, with --luns, for the logins.`,
 	cmd.MarkFlagsRequiredTogether("mutual-chap-user", "mutual-chap-password-file")
 	return cmd
 }
+
+// The tables of --toml, by the names that they have in the configuration.
+const (
+	tomlTargets     = "target"
+	tomlDiscoveries = "discovery"
+)
+
+var tomlForms = []string{"", tomlTargets, tomlDiscoveries} // without --toml, and with
 
 // discovery is what --json prints.
 type discovery struct {
@@ -70,7 +91,7 @@ type foundPortal struct {
 	TPGT    int    `json:"tpgt"`
 }
 
-func (p *program) discover(ctx context.Context, portal string, chap *chapFlags, luns, asJSON, asTOML bool) error {
+func (p *program) discover(ctx context.Context, portal string, chap *chapFlags, luns, asJSON bool, asTOML string) error {
 	session, err := chap.session(portal)
 	if err != nil {
 		return err
@@ -93,8 +114,10 @@ func (p *program) discover(ctx context.Context, portal string, chap *chapFlags, 
 		out := json.NewEncoder(p.stdout)
 		out.SetIndent("", "  ")
 		err = out.Encode(discovery{found})
-	case asTOML:
+	case asTOML == tomlTargets:
 		err = writeTOML(p.stdout, found, chap)
+	case asTOML == tomlDiscoveries:
+		err = writeDiscoveryTOML(p.stdout, session.Portals[0], found, chap)
 	default:
 		writeFound(p.stdout, found)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -35,6 +36,7 @@ func (l probedLUN) String() string {
 func writeTOML(out io.Writer, found []foundTarget, chap *chapFlags) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, "# Found by iscsifs discover. Keep what you want to mount.")
+	fmt.Fprintln(&b, "# (--toml=discovery prints a table that also mounts what is added at the portal later.)")
 	used := map[string]bool{}
 	for _, t := range found {
 		if err := config.CheckName(t.IQN); err != nil {
@@ -45,15 +47,59 @@ func writeTOML(out io.Writer, found []foundTarget, chap *chapFlags) error {
 		if len(found) > 1 {
 			fmt.Fprintf(&b, "directory = %s\n", tomlString(directoryName(t.IQN, used)))
 		}
-		if err := chap.writeTOML(&b); err != nil {
+		if err := chap.writeTOML(&b, "target.chap"); err != nil {
 			return err
 		}
 	}
 	if len(found) == 0 {
-		fmt.Fprintln(&b, "# The portal offers this initiator no target.")
+		fmt.Fprintln(&b, noTarget)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+const noTarget = "# The portal offers this initiator no target."
+
+// writeDiscoveryTOML prints a configuration that asks the portal again at each mount, for
+// what was found and others of the same naming authorities.
+func writeDiscoveryTOML(out io.Writer, portal string, found []foundTarget, chap *chapFlags) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, "# Found by iscsifs discover. Each mount, and iscsifs rescan, asks the portal again, and logs")
+	fmt.Fprintln(&b, "# in to the targets that match. These are, now:")
+	var globs []string
+	for _, t := range found {
+		if err := config.CheckName(t.IQN); err != nil {
+			fmt.Fprintf(&b, "# Left out: %v\n", err)
+			continue
+		}
+		fmt.Fprintf(&b, "#   %s\n", t.IQN)
+		if glob := tomlString(globOf(t.IQN)); !slices.Contains(globs, glob) {
+			globs = append(globs, glob)
+		}
+	}
+	if len(globs) == 0 {
+		b.Reset()
+		fmt.Fprintln(&b, noTarget)
+	} else {
+		fmt.Fprintf(&b, "\n[[discovery]]\nportal = %s\nmatch  = [%s]\n", tomlString(portal), strings.Join(globs, ", "))
+		for _, table := range []string{"discovery.chap", "discovery.target_chap"} {
+			if err := chap.writeTOML(&b, table); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// globOf matches a target and all others of its naming authority (RFC 7143, section
+// 4.2.7.4: it ends with the colon). Nothing else in a name is special in a glob.
+func globOf(iqn string) string {
+	authority, _, found := strings.Cut(iqn, ":")
+	if !found {
+		return iqn
+	}
+	return authority + ":*"
 }
 
 func quotedList(portals []foundPortal) string {
@@ -73,8 +119,8 @@ func tomlString(s string) string {
 	return string(quoted)
 }
 
-// writeTOML prints the credentials, their passwords by the names of their files.
-func (c *chapFlags) writeTOML(b *strings.Builder) error {
+// writeTOML prints the credentials as a table, their passwords by the names of their files.
+func (c *chapFlags) writeTOML(b *strings.Builder, table string) error {
 	if c.user == "" {
 		return nil
 	}
@@ -82,7 +128,7 @@ func (c *chapFlags) writeTOML(b *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "\n  [target.chap]\n  username             = %s\n  password_file        = %s\n", tomlString(c.user), tomlString(file))
+	fmt.Fprintf(b, "\n  [%s]\n  username             = %s\n  password_file        = %s\n", table, tomlString(c.user), tomlString(file))
 	if c.mutualUser == "" {
 		return nil
 	}

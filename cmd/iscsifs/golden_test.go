@@ -126,6 +126,43 @@ func TestFoundTOML(t *testing.T) {
 	}
 }
 
+// What --toml=discovery prints is a valid configuration that finds what was found, without
+// a password in it.
+func TestFoundDiscoveryTOML(t *testing.T) {
+	secret := file(t, "secret", "a-secret-of-12\n")
+	chap := chapFlags{user: "me", passwordFile: secret, mutualUser: `n"as`, mutualPasswordFile: file(t, "other", "another-secret")}
+	var out bytes.Buffer
+	if err := writeDiscoveryTOML(&out, "[2001:db8::7]:3260", found, &chap); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := config.Load(file(t, "found.toml", out.String()))
+	if err != nil || len(cfg.Targets) != 0 || len(cfg.Discoveries) != 1 {
+		t.Fatalf("%+v, %v in\n%s", cfg, err, out.String())
+	}
+	d := cfg.Discoveries[0]
+	for _, c := range []*config.CHAP{d.CHAP, d.TargetCHAP} {
+		if c == nil || c.Username != "me" || c.MutualUsername != `n"as` {
+			t.Errorf("credentials %+v", c)
+		}
+	}
+	for _, target := range found[:3] {
+		if !d.Matches(target.IQN) {
+			t.Errorf("it does not find %s", target.IQN)
+		}
+	}
+	if d.Matches("iqn.2001-04.com.example.other:disks") {
+		t.Error("it finds another authority's")
+	}
+	if strings.Contains(out.String(), "a-secret") || strings.Contains(out.String(), "another-secret") {
+		t.Error("it has a password in it")
+	}
+	golden(t, "discover-discovery.toml", strings.NewReplacer(secret, "/secret", chap.mutualPasswordFile, "/other").Replace(out.String()))
+	out.Reset()
+	if err := writeDiscoveryTOML(&out, "nas:3260", found[3:], &chapFlags{}); err != nil || strings.Contains(out.String(), "[[discovery]]") || !strings.Contains(out.String(), "no target") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
 func TestFoundNothing(t *testing.T) {
 	var out bytes.Buffer
 	if err := writeTOML(&out, nil, &chapFlags{}); err != nil || !strings.Contains(out.String(), "no target") {

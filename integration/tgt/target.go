@@ -117,11 +117,15 @@ func (d *Daemon) RequireDiscoveryCHAP(in, out Account) error {
 	return d.bindAccount(out, "--outgoing")
 }
 
-// bindAccount makes an account, and binds it to what the arguments say; to discovery
-// where they name no target.
+// bindAccount makes an account, once, and binds it to what the arguments say; to
+// discovery where they name no target.
 func (d *Daemon) bindAccount(a Account, to ...string) error {
-	if err := d.change("--op", "new", "--mode", "account", "--user", a.User, "--password", a.Password); err != nil {
-		return err
+	create := []string{"--op", "new", "--mode", "account", "--user", a.User, "--password", a.Password}
+	made := slices.ContainsFunc(d.done, func(args []string) bool { return slices.Equal(args, create) })
+	if !made {
+		if err := d.change(create...); err != nil {
+			return err
+		}
 	}
 	return d.change(append([]string{"--op", "bind", "--mode", "account", "--user", a.User}, to...)...)
 }
