@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
@@ -15,16 +16,24 @@ import (
 func (p *program) mountOn(ctx context.Context, point string) (mounts.Mount, error) {
 	m, found, err := mounts.Find(point)
 	if err != nil || found {
-		return m, err
+		return m, withoutPath(err)
 	}
 	resolved, err := mounts.Resolve(point)
 	if err != nil {
-		return m, err
+		return m, withoutPath(err)
 	}
 	if by, ok := guard.ServedBy(ctx, resolved); ok {
 		return mounts.Mount{Point: resolved, UserID: by.UID}, nil
 	}
 	return m, exitcode.With(exitcode.Failed, errors.New("no iscsifs is mounted there; `iscsifs status` lists what is"))
+}
+
+// withoutPath says of a mountpoint that is not there just that, where the message names it.
+func withoutPath(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return exitcode.With(exitcode.Failed, errors.New("there is no such directory"))
+	}
+	return err
 }
 
 // ownMounts are the mounts that this user may ask: all of them for root, each file

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/background"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
@@ -66,9 +67,23 @@ func (p *program) command(ctx context.Context, args []string) error {
 	cmd, err := root.ExecuteContextC(ctx)
 	var coded *exitcode.Error
 	if err != nil && !began && !errors.As(err, &coded) {
-		return usageError("%s: %w; see `%s --help`", cmd.Name(), err, cmd.CommandPath())
+		return misused(cmd, err)
 	}
 	return err
+}
+
+// misused is what cobra says of a command line, in the words of the other messages.
+func misused(cmd *cobra.Command, err error) error {
+	what := cmd.Name() + ": "
+	if !cmd.HasParent() {
+		what = ""
+	}
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) && bad.GetFlag().Value.Type() == "duration" {
+		_, why := config.ParseDuration(bad.GetValue())
+		err = fmt.Errorf("--%s: %w", bad.GetFlag().Name, why)
+	}
+	return usageError("%s%w; see `%s --help`", what, err, cmd.CommandPath())
 }
 
 func (p *program) rootCommand() *cobra.Command {
@@ -110,7 +125,32 @@ func between(least, most int, usage string) cobra.PositionalArgs {
 		if len(args) >= least && len(args) <= most {
 			return nil
 		}
-		return usageError("%s: %d arguments, want %s; see `%s --help`", cmd.Name(), len(args), usage, cmd.CommandPath())
+		return usageError("%s: %s, want %s; see `%s --help`", cmd.Name(), count(len(args), "argument"), usage, cmd.CommandPath())
+	}
+}
+
+// notBoth is a check that two flags are not given together. Completion knows it too.
+func notBoth(c *cobra.Command, a, b string) cobra.PositionalArgs {
+	c.MarkFlagsMutuallyExclusive(a, b)
+	return func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed(a) && cmd.Flags().Changed(b) {
+			return usageError("%s: --%s and --%s exclude each other: give one of them", cmd.Name(), a, b)
+		}
+		return nil
+	}
+}
+
+// notAlone is a check that two flags are given together or not at all.
+func notAlone(c *cobra.Command, a, b string) cobra.PositionalArgs {
+	c.MarkFlagsRequiredTogether(a, b)
+	return func(cmd *cobra.Command, _ []string) error {
+		switch one, other := cmd.Flags().Changed(a), cmd.Flags().Changed(b); {
+		case one && !other:
+			return usageError("%s: --%s needs --%s", cmd.Name(), a, b)
+		case other && !one:
+			return usageError("%s: --%s needs --%s", cmd.Name(), b, a)
+		}
+		return nil
 	}
 }
 

@@ -43,6 +43,7 @@ func file(t *testing.T, name, text string) string {
 const validConfig = "[[target]]\nportals = [\"127.0.0.1:1\"]\niqn = \"iqn.2026-11.org.example:a\"\n"
 
 func TestUsage(t *testing.T) {
+	empty := t.TempDir()
 	valid := file(t, "nas.toml", validConfig)
 	exclusive := file(t, "exclusive.toml", validConfig+"exclusive = true\n")
 	broken := file(t, "broken.toml", "[[target]]\nportals = [\"127.0.0.1:99999\"]\niqn = \"no name\"\n")
@@ -61,7 +62,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"iscsifs", "mount", "--preempt", "key", exclusive, "/mnt"}, 2, "--preempt key: give the key"},
 		{[]string{"iscsifs", "mount", "--preempt", "1", "--read-only", exclusive, "/mnt"}, 2, "--preempt: no target"},
 		{[]string{"iscsifs", "mount", "--shared", exclusive, "/mnt"}, 2, "--shared: iqn.2026-11.org.example:a has exclusive = true"},
-		{[]string{"iscsifs", "login", "/mnt"}, 2, "login: 1 arguments, want MOUNTPOINT IQN|all"},
+		{[]string{"iscsifs", "login", "/mnt"}, 2, "login: 1 argument, want MOUNTPOINT IQN|all"},
 		{[]string{"iscsifs", "login", "--preempt", "x", "/mnt", "all"}, 2, "--preempt x: give the key"},
 		{[]string{"iscsifs", "login", t.TempDir(), "all"}, 1, "no iscsifs is mounted there"},
 		{[]string{"iscsifs", "mount", "-o", "wrong", valid, "/mnt"}, 2, "-o wrong: no such option"},
@@ -70,7 +71,18 @@ func TestUsage(t *testing.T) {
 		{[]string{"iscsifs", "check", valid}, 0, ""},
 		{[]string{"iscsifs", "discover"}, 2, "discover: 0 arguments"},
 		{[]string{"iscsifs", "discover", "host:port"}, 2, "discover host:port"},
-		{[]string{"iscsifs", "discover", "--chap-user", "me", "127.0.0.1"}, 2, "chap-password-file"},
+		{[]string{"iscsifs", "discover", "--chap-user", "me", "127.0.0.1"}, 2, "iscsifs: discover: --chap-user needs --chap-password-file\n"},
+		{[]string{"iscsifs", "discover", "--mutual-chap-password-file", "f", "127.0.0.1"}, 2, "discover: --mutual-chap-password-file needs --mutual-chap-user\n"},
+		{[]string{"iscsifs", "discover", "--json", "--toml", "127.0.0.1"}, 2, "discover: --json and --toml exclude each other: give one of them\n"},
+		{[]string{"iscsifs", "discover", "--luns", "--toml=discovery", "127.0.0.1"}, 2, "--luns and --toml exclude each other"},
+		{[]string{"iscsifs", "discover", "--toml=tables", "127.0.0.1"}, 2, "discover: --toml=tables: give one of target, discovery\n"},
+		{[]string{"iscsifs", "--no-such-flag"}, 2, "iscsifs: unknown flag: --no-such-flag; see `iscsifs --help`\n"},
+		{[]string{"iscsifs", "umount", "--timeout", "5", "/mnt"}, 2, "umount: --timeout: \"5\" has no unit; write \"5s\" for seconds"},
+		{[]string{"iscsifs", "status", "--watch=often"}, 2, "status: --watch: \"often\" is no duration"},
+		{[]string{"iscsifs", "status", empty}, 1, "iscsifs: status " + empty + ": no iscsifs is mounted there"},
+		{[]string{"iscsifs", "sync", empty}, 1, "iscsifs: sync " + empty + ": no iscsifs is mounted there"},
+		{[]string{"iscsifs", "sync", empty + "/no"}, 1, "iscsifs: sync " + empty + "/no: there is no such directory\n"},
+		{[]string{"iscsifs", "logout", empty + "/no", "all"}, 1, "iscsifs: logout " + empty + "/no: there is no such directory\n"},
 		{[]string{"iscsifs", "umount", "--timeout", "-1s", "/mnt"}, 2, "--timeout -1s"},
 		{[]string{"iscsifs", "umount", "--lazy", "--force", "/mnt"}, 2, "umount: --lazy leaves the holders alone and --force cuts them off: give one of them"},
 		{[]string{"iscsifs", "help", "nope"}, 2, "help nope: no such command"},

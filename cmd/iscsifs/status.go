@@ -58,7 +58,7 @@ line each time.`,
 			}
 			report, err := p.status(cmd.Context(), r.point, control.Silence)
 			if err != nil {
-				return fmt.Errorf("status: %w", err)
+				return err
 			}
 			return r.write(p.stdout, report, colours(p.stdout))
 		},
@@ -84,7 +84,7 @@ func (r *statusRequest) write(out io.Writer, report status.Report, coloured bool
 // other, and none for longer than patience.
 func (p *program) status(ctx context.Context, point string, patience time.Duration) (status.Report, error) {
 	report := status.Report{Version: version}
-	list, err := p.selectMounts(ctx, point)
+	list, err := p.selectMounts(ctx, "status", point)
 	if err != nil {
 		return report, err
 	}
@@ -105,8 +105,11 @@ func statusOf(ctx context.Context, m mounts.Mount, patience time.Duration) (stat
 	defer cancel()
 	var answer status.Mount
 	err := control.Call(ctx, m.Point, m.UserID, control.Status, nil, &answer, nil)
-	if err == nil || errors.Is(err, control.ErrNotYours) {
-		return answer, err
+	switch {
+	case err == nil:
+		return answer, nil
+	case errors.Is(err, control.ErrNotYours):
+		return answer, fmt.Errorf("status: %w", err)
 	}
 	state := "unanswering"
 	if errors.Is(err, control.ErrNoDaemon) {

@@ -32,9 +32,9 @@ sync(1) does not reach a FUSE file system; this does.`,
 // sync flushes the mounts that the arguments select, each whatever becomes of the
 // others.
 func (p *program) sync(ctx context.Context, args []string) error {
-	list, err := p.selectMounts(ctx, args[0])
+	list, err := p.selectMounts(ctx, "sync", args[0])
 	if err != nil {
-		return fmt.Errorf("sync: %w", err)
+		return err
 	}
 	var failures []error
 	for _, m := range list {
@@ -46,14 +46,18 @@ func (p *program) sync(ctx context.Context, args []string) error {
 	return errors.Join(failures...)
 }
 
-// selectMounts are the mount on a mountpoint, or all of this user.
-func (p *program) selectMounts(ctx context.Context, point string) ([]mounts.Mount, error) {
+// selectMounts are what a command is for: the mount on a mountpoint, or all of this user.
+func (p *program) selectMounts(ctx context.Context, command, point string) ([]mounts.Mount, error) {
 	if point == "" {
-		return ownMounts()
+		list, err := ownMounts()
+		if err != nil {
+			err = fmt.Errorf("%s: %w", command, err)
+		}
+		return list, err
 	}
 	m, err := p.mountOn(ctx, point)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", point, err)
+		return nil, fmt.Errorf("%s %s: %w", command, point, err)
 	}
 	return []mounts.Mount{m}, nil
 }
