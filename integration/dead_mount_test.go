@@ -39,7 +39,14 @@ func TestUmountClearsDeadMount(t *testing.T) {
 	m.umount()
 }
 
-// No command hangs on a dead mount.
+// No command hangs on a dead mount, and each says what to do about it.
+func TestCommandsOnDeadMount(t *testing.T) {
+	h, _, m := killed(t)
+	for _, args := range [][]string{{"sync", m.point}, {"login", m.point, "all"}, {"logout", m.point, "all"}, {"rescan", m.point}, {"reload", m.point}} {
+		h.iscsifs(args...).wantFailure(t, exitFailed, "iscsifs: "+args[0]+" "+m.point+": no daemon serves it any more; `iscsifs umount "+m.point+"` clears the mount")
+	}
+}
+
 func TestStatusOfDeadMount(t *testing.T) {
 	h, _, m := killed(t)
 	r := h.iscsifs("status", m.point)

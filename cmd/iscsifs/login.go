@@ -50,5 +50,5 @@ func (p *program) login(ctx context.Context, point string, o control.SessionOpti
 	if err != nil {
 		return fmt.Errorf("login %s: %w", point, err)
 	}
-	return control.Call(ctx, m.Point, m.UserID, control.Login, o, nil, nil)
+	return call(ctx, m, control.Login, o, nil, nil)
 }

@@ -45,5 +45,5 @@ func (p *program) logout(ctx context.Context, point string, o control.SessionOpt
 	}
 	bar := p.newFlushBar("flushing " + m.Point)
 	defer bar.end()
-	return control.Call(ctx, m.Point, m.UserID, control.Logout, o, nil, bar.progress)
+	return call(ctx, m, control.Logout, o, nil, bar.progress)
 }

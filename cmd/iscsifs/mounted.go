@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
+	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/cmd/internal/guard"
 	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
@@ -26,6 +29,16 @@ func (p *program) mountOn(ctx context.Context, point string) (mounts.Mount, erro
 		return mounts.Mount{Point: resolved, UserID: by.UID}, nil
 	}
 	return m, exitcode.With(exitcode.Failed, errors.New("no iscsifs is mounted there; `iscsifs status` lists what is"))
+}
+
+// call sends a command to the daemon of a mount, and says what failed where that does not
+// answer: what it answers says so itself.
+func call(ctx context.Context, m mounts.Mount, command control.Command, options, result any, onProgress func(json.RawMessage)) error {
+	err := control.Call(ctx, m.Point, m.UserID, command, options, result, onProgress)
+	if errors.Is(err, control.ErrNoDaemon) || errors.Is(err, control.ErrSilent) || errors.Is(err, control.ErrNotYours) {
+		return fmt.Errorf("%s %w", command, err)
+	}
+	return err
 }
 
 // withoutPath says of a mountpoint that is not there just that, where the message names it.

@@ -36,7 +36,7 @@ func (p *program) reload(ctx context.Context, point string) error {
 	}
 	bar := p.newFlushBar("flushing " + m.Point)
 	var changes control.Changes
-	err = control.Call(ctx, m.Point, m.UserID, control.Reload, nil, &changes, bar.progress)
+	err = call(ctx, m, control.Reload, nil, &changes, bar.progress)
 	bar.end()
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (p *program) rescan(ctx context.Context, point string, o control.RescanOpti
 	}
 	var changes control.Changes
 	bar := p.newWaitBar("asking the targets of " + m.Point)
-	err = control.Call(ctx, m.Point, m.UserID, control.Rescan, o, &changes, nil)
+	err = call(ctx, m, control.Rescan, o, &changes, nil)
 	bar.end()
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func statusOf(ctx context.Context, m mounts.Mount, patience time.Duration) (stat
 	case err == nil:
 		return answer, nil
 	case errors.Is(err, control.ErrNotYours):
-		return answer, fmt.Errorf("status: %w", err)
+		return answer, fmt.Errorf("status %w", err)
 	}
 	state := "unanswering"
 	if errors.Is(err, control.ErrNoDaemon) {

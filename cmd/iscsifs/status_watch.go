@@ -32,7 +32,7 @@ type view interface {
 func (p *program) watchStatus(ctx context.Context, r statusRequest) error {
 	text, err := p.look(ctx, r)
 	if err != nil {
-		return fmt.Errorf("status: %w", err)
+		return err
 	}
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)

@@ -39,7 +39,7 @@ func (p *program) sync(ctx context.Context, args []string) error {
 	var failures []error
 	for _, m := range list {
 		bar := p.newFlushBar("flushing " + m.Point)
-		err := control.Call(ctx, m.Point, m.UserID, control.Sync, control.SyncOptions{IQN: args[1]}, nil, bar.progress)
+		err := call(ctx, m, control.Sync, control.SyncOptions{IQN: args[1]}, nil, bar.progress)
 		bar.end()
 		failures = append(failures, err)
 	}

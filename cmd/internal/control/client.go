@@ -16,6 +16,7 @@ import (
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/cmd/internal/guard"
+	"github.com/iscsifs/iscsifs/cmd/internal/plain"
 )
 
 // Times of the client's side.
@@ -30,7 +31,7 @@ const maxReply = 64 << 20
 
 // The ways in which a daemon can be out of reach.
 var (
-	ErrNoDaemon = errors.New("no daemon serves it")
+	ErrNoDaemon = errors.New("no daemon serves it any more")
 	ErrSilent   = errors.New("its daemon does not answer")
 	ErrNotYours = errors.New("may command its daemon")
 )
@@ -55,7 +56,7 @@ func Dial(ctx context.Context, point string, uid int) (*Client, error) {
 	if by, ok := guard.ServedBy(ctx, point); ok && by.UID == uid && by.Socket != "" {
 		paths = append([]string{by.Socket}, paths...)
 	}
-	faults := []error{fmt.Errorf("%s: %w", point, ErrNoDaemon)}
+	faults := []error{fmt.Errorf("%s: %w; `iscsifs umount %s` clears the mount", point, ErrNoDaemon, plain.Quoted(point))}
 	for _, path := range paths {
 		c, err := dial(ctx, path, point, uid)
 		if err == nil {

@@ -132,7 +132,8 @@ func TestSilence(t *testing.T) {
 }
 
 func TestNoDaemon(t *testing.T) {
-	if _, err := Dial(t.Context(), "/mnt/nowhere", os.Geteuid()); !errors.Is(err, ErrNoDaemon) {
+	_, err := Dial(t.Context(), "/mnt/no where", os.Geteuid())
+	if !errors.Is(err, ErrNoDaemon) || !strings.HasSuffix(err.Error(), "; `iscsifs umount '/mnt/no where'` clears the mount") {
 		t.Error(err)
 	}
 }
