@@ -121,6 +121,22 @@ func (l *pathsLab) startWrite(p []byte, off int64) <-chan error {
 	return async(func() error { return l.u.WritevAt(context.Background(), [][]byte{p}, off) })
 }
 
+// holdWrites writes n patterns of a size one behind the other, each to its place, and
+// returns when the target holds all of them, which it does until the end of the test.
+func (l *pathsLab) holdWrites(n, size int) (writes []<-chan error) {
+	l.t.Helper()
+	gate := target.NewGate()
+	l.t.Cleanup(gate.Release)
+	held := l.OnExecute(target.Between(1, int64(n), target.SCSI(target.OpWrite10)), target.Hold(gate))
+	for i := range n {
+		writes = append(writes, l.startWrite(pattern(uint64(i), size), int64(i*size)))
+		if !held.Await(i+1, soon) {
+			l.t.Fatal("no write")
+		}
+	}
+	return writes
+}
+
 // holds checks what the medium holds, behind the target's back.
 func (l *pathsLab) holds(want []byte, off int64) {
 	l.t.Helper()
@@ -337,17 +353,8 @@ func (l *pathsLab) resets() (n int) {
 // that is left are sent again; reads go on meanwhile, and writes wait.
 func TestResetSparesNoPath(t *testing.T) {
 	l := newPathsLab(t, 3)
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.Between(1, 3, target.SCSI(target.OpWrite10)), target.Hold(gate))
-	data := [][]byte{pattern(1, 4096), pattern(2, 4096), pattern(3, 4096), pattern(4, 4096)}
-	var writes []<-chan error
-	for i := range 3 {
-		writes = append(writes, l.startWrite(data[i], int64(i)*4096))
-		if !held.Await(i+1, soon) {
-			t.Fatal("no write")
-		}
-	}
+	data := [][]byte{pattern(0, 4096), pattern(1, 4096), pattern(2, 4096), pattern(3, 4096)}
+	writes := l.holdWrites(3, 4096)
 	// The reset is held up at the target, so that it is seen what goes on meanwhile.
 	resetGate := target.NewGate()
 	defer resetGate.Release()
@@ -394,16 +401,7 @@ func TestAbortTaskSetRefused(t *testing.T) {
 		r.Function = pdu.ClearACA // which the target does not know
 		r.Marshal(&p.Header)
 	}))
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.Between(1, 3, target.SCSI(target.OpWrite10)), target.Hold(gate))
-	var writes []<-chan error
-	for i := range 3 {
-		writes = append(writes, l.startWrite(pattern(uint64(i), 4096), int64(i)*4096))
-		if !held.Await(i+1, soon) {
-			t.Fatal("no write")
-		}
-	}
+	writes := l.holdWrites(3, 4096)
 	if err := l.portals[0].Cut(); err != nil {
 		t.Fatal(err)
 	}
@@ -646,16 +644,7 @@ func TestOverdueOnOnePath(t *testing.T) {
 		var r pdu.TaskMgmtRequest
 		return e.PDU.Header.Opcode() == pdu.OpTaskMgmtReq && r.Unmarshal(&e.PDU.Header) == nil && r.Function == pdu.AbortTask
 	}), target.Drop())
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.Between(1, 2, target.SCSI(target.OpWrite10)), target.Hold(gate))
-	var writes []<-chan error
-	for i := range 2 {
-		writes = append(writes, l.startWrite(pattern(uint64(i), 512), int64(i)*512))
-		if !held.Await(i+1, soon) {
-			t.Fatal("no write")
-		}
-	}
+	writes := l.holdWrites(2, 512)
 	for i, w := range writes {
 		if err := result(t, w); err != nil {
 			t.Error(err)

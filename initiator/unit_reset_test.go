@@ -16,16 +16,7 @@ func TestUnitReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.awaitPaths(2)
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.Between(1, 2, target.SCSI(target.OpWrite10)), target.Hold(gate))
-	var writes []<-chan error
-	for i := range 2 {
-		writes = append(writes, l.startWrite(pattern(uint64(i), 512), int64(i)*512))
-		if !held.Await(i+1, soon) {
-			t.Fatal("no write")
-		}
-	}
+	writes := l.holdWrites(2, 512)
 	if n := l.byPortal(target.OpWrite10); n[2] != 1 || n[3] != 1 {
 		t.Fatalf("writes by portal group: %v", n)
 	}
