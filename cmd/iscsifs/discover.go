@@ -41,6 +41,12 @@ it, but the names of the files that were given.`,
 		Example: `  iscsifs discover nas.example.org
   iscsifs discover --toml nas.example.org >nas.toml
   iscsifs discover --toml=discovery nas.example.org >nas.toml`,
+		Args: between(1, 1, "PORTAL"),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(
+				either(cmd, "json", "toml"), either(cmd, "luns", "toml"),
+				together(cmd, "chap-user", "chap-password-file"), together(cmd, "mutual-chap-user", "mutual-chap-password-file"))
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(tomlForms, asTOML) {
 				return usageError("discover: --toml=%s: give one of %s", asTOML, strings.Join(tomlForms[1:], ", "))
@@ -58,8 +64,6 @@ it, but the names of the files that were given.`,
 	flags.StringVar(&chap.passwordFile, "chap-password-file", "", "`file` with the password of --chap-user")
 	flags.StringVar(&chap.mutualUser, "mutual-chap-user", "", "`name` that the target must prove to be")
 	flags.StringVar(&chap.mutualPasswordFile, "mutual-chap-password-file", "", "`file` with the password of --mutual-chap-user")
-	cmd.Args = cobra.MatchAll(between(1, 1, "PORTAL"), notBoth(cmd, "json", "toml"), notBoth(cmd, "luns", "toml"),
-		notAlone(cmd, "chap-user", "chap-password-file"), notAlone(cmd, "mutual-chap-user", "mutual-chap-password-file"))
 	return cmd
 }
 

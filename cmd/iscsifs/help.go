@@ -69,7 +69,7 @@ func exitCodes() string {
 func helpOn(c *cobra.Command, args []string) error {
 	found, rest, err := c.Root().Find(args)
 	if err != nil || len(rest) > 0 {
-		return usageError("help %s: no such command; `iscsifs help` lists them", strings.Join(args, " "))
+		return noSuchCommand(c.Root(), "help ", strings.Join(args, " "))
 	}
 	found.InitDefaultHelpFlag()
 	return found.Help()

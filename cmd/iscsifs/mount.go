@@ -59,7 +59,7 @@ Options of -o, as mount(8) has them; each overrides the configuration:
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&r.foreground, "foreground", "f", false, "stay in the foreground, log to stderr, tell systemd (sd_notify)")
-	flags.StringArrayVarP(&r.options, "options", "o", nil, "options as of mount(8), `OPT[,OPT…]`: see above")
+	flags.StringArrayVarP(&r.options, "options", "o", nil, "options as of mount(8), `OPT[,OPT...]`: see above")
 	flags.BoolVar(&r.readOnly, "read-only", false, "every LUN read-only")
 	flags.BoolVar(&r.shared, "shared", false, "allow a second read-write use of a LUN on this host; only for LUNs that both know how to share")
 	flags.StringVar(&r.preempt, "preempt", "", "take the persistent reservation of LUNs with exclusive = true from `KEY`, and from no other")

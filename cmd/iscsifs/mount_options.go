@@ -37,7 +37,7 @@ var foreignOptions = map[string]bool{
 	"exec": true, "noexec": true, "suid": true, "nosuid": true, "dev": true, "nodev": true,
 	"async": true, "atime": true, "noatime": true, "diratime": true, "nodiratime": true, "relatime": true,
 	"norelatime": true, "strictatime": true, "nostrictatime": true, "lazytime": true, "nolazytime": true,
-	"silent": true, "loud": true, "comment": true, "remount": false,
+	"silent": true, "loud": true, "comment": true,
 }
 
 // applyOptions changes cfg as the options of -o say, each a comma-separated
@@ -60,6 +60,8 @@ func applyOption(cfg *config.Config, option string) error {
 	}
 	apply, known := mountOptions[name]
 	switch {
+	case name == "remount":
+		return usageError("-o remount: a mount keeps its options until it is unmounted; `iscsifs reload` takes over what has changed in the configuration")
 	case !known:
 		return usageError("-o %s: no such option; `iscsifs mount --help` lists them", name)
 	case valued[name] && !hasValue:

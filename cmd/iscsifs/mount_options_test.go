@@ -53,7 +53,7 @@ func TestOptionFaults(t *testing.T) {
 	for option, words := range map[string]string{
 		"no-such-option": "no such option",
 		"sync":           "no such option",
-		"remount":        "no such option",
+		"remount":        "a mount keeps its options",
 		"uid":            "needs a value",
 		"uid=alice":      `"alice" is no number`,
 		"gid=-1":         "no number",

@@ -66,24 +66,13 @@ func (p *program) command(ctx context.Context, args []string) error {
 	root.SetErr(p.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var coded *exitcode.Error
+	if value := (*pflag.InvalidValueError)(nil); errors.As(err, &value) {
+		err = fmt.Errorf("--%s %s: %w", value.GetFlag().Name, value.GetValue(), value.Unwrap())
+	}
 	if err != nil && !began && !errors.As(err, &coded) {
-		return misused(cmd, err)
+		return usageError("%s%w; see `%s --help`", prefix(cmd), err, cmd.CommandPath())
 	}
 	return err
-}
-
-// misused is what cobra says of a command line, in the words of the other messages.
-func misused(cmd *cobra.Command, err error) error {
-	what := cmd.Name() + ": "
-	if !cmd.HasParent() {
-		what = ""
-	}
-	var bad *pflag.InvalidValueError
-	if errors.As(err, &bad) && bad.GetFlag().Value.Type() == "duration" {
-		_, why := config.ParseDuration(bad.GetValue())
-		err = fmt.Errorf("--%s: %w", bad.GetFlag().Name, why)
-	}
-	return usageError("%s%w; see `%s --help`", what, err, cmd.CommandPath())
 }
 
 func (p *program) rootCommand() *cobra.Command {
@@ -101,57 +90,21 @@ qemu-img, or put a loop device on it and mount the file system inside.`,
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError("%s: no such command; `iscsifs help` lists them", args[0])
+				return noSuchCommand(cmd, "", args[0])
+			}
+			if asked, _ := cmd.Flags().GetBool("version"); asked {
+				return p.printVersion(false)
 			}
 			return cmd.Help()
 		},
 	}
+	root.Flags().Bool("version", false, "print the version, as the command version does")
 	root.AddCommand(p.mountCommand(), p.umountCommand(), p.syncCommand(), p.rescanCommand(), p.reloadCommand(), p.loginCommand(), p.logoutCommand(), p.statusCommand(),
 		p.discoverCommand(), p.checkCommand(), p.versionCommand())
 	p.completeArguments(root)
 	root.AddCommand(p.manualCommand())
 	endHelpWithExample(root)
 	return root
-}
-
-// usageError is wrong usage: exit code 2.
-func usageError(format string, args ...any) error {
-	return exitcode.Errorf(exitcode.Usage, format, args...)
-}
-
-// between is a check of the number of arguments that explains itself.
-func between(least, most int, usage string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= least && len(args) <= most {
-			return nil
-		}
-		return usageError("%s: %s, want %s; see `%s --help`", cmd.Name(), count(len(args), "argument"), usage, cmd.CommandPath())
-	}
-}
-
-// notBoth is a check that two flags are not given together. Completion knows it too.
-func notBoth(c *cobra.Command, a, b string) cobra.PositionalArgs {
-	c.MarkFlagsMutuallyExclusive(a, b)
-	return func(cmd *cobra.Command, _ []string) error {
-		if cmd.Flags().Changed(a) && cmd.Flags().Changed(b) {
-			return usageError("%s: --%s and --%s exclude each other: give one of them", cmd.Name(), a, b)
-		}
-		return nil
-	}
-}
-
-// notAlone is a check that two flags are given together or not at all.
-func notAlone(c *cobra.Command, a, b string) cobra.PositionalArgs {
-	c.MarkFlagsRequiredTogether(a, b)
-	return func(cmd *cobra.Command, _ []string) error {
-		switch one, other := cmd.Flags().Changed(a), cmd.Flags().Changed(b); {
-		case one && !other:
-			return usageError("%s: --%s needs --%s", cmd.Name(), a, b)
-		case other && !one:
-			return usageError("%s: --%s needs --%s", cmd.Name(), b, a)
-		}
-		return nil
-	}
 }
 
 // report prints an error: to the user, or through the command that started this

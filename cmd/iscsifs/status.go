@@ -13,6 +13,7 @@ import (
 	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
 	"github.com/iscsifs/iscsifs/cmd/internal/status"
+	"github.com/iscsifs/iscsifs/config"
 )
 
 // statusRequest is what the command line asks to see.
@@ -32,8 +33,9 @@ const (
 func (p *program) statusCommand() *cobra.Command {
 	var r statusRequest
 	cmd := &cobra.Command{
-		Use:   "status [MOUNTPOINT]",
-		Short: "Show mounts, targets and LUNs",
+		Use:        "status [MOUNTPOINT]",
+		SuggestFor: []string{"list", "ls", "show", "session"},
+		Short:      "Show mounts, targets and LUNs",
 		Long: `status shows all your mounts (root: those of all users), or one: for each target
 the portals and how the session does, for each LUN its file, size and holders, and
 where the daemon logs to. It asks no target, and names mounts whose daemon is dead or
@@ -47,7 +49,7 @@ line each time.`,
 		Example: `  iscsifs status
   iscsifs status -v --watch=1s /mnt/luns
   iscsifs status --json /mnt/luns | jq '.mounts[].targets[].state'`,
-		Args: between(0, 1, "[MOUNTPOINT]"),
+		Args: statusArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.point = append(args, "")[0]
 			if cmd.Flags().Changed("watch") {
@@ -66,9 +68,22 @@ line each time.`,
 	flags := cmd.Flags()
 	flags.CountVarP(&r.verbose, "verbose", "v", "show more: sessions, parameters, timeouts; -vv: counters too")
 	flags.BoolVar(&r.asJSON, "json", false, "print everything as JSON")
-	flags.DurationVar(&r.watch, "watch", 0, "show it again every `TIME`")
+	durationVar(flags, &r.watch, "watch", "show it again every `TIME`")
 	flags.Lookup("watch").NoOptDefVal = watchInterval.String()
 	return cmd
+}
+
+// statusArguments knows the one slip that reads as a mountpoint: a time that is not
+// joined to --watch, which does without one.
+func statusArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && cmd.Flags().Changed("watch") {
+		for _, unit := range []string{"", "s"} {
+			if _, err := config.ParseDuration(args[0] + unit); err == nil {
+				return usageError("status: write --watch=%s, with a =", args[0]+unit)
+			}
+		}
+	}
+	return between(0, 1, "[MOUNTPOINT]")(cmd, args)
 }
 
 // write writes a report in the form that was asked for.

@@ -28,9 +28,6 @@ everything stays mounted and usable. A mount whose daemon is dead is cleared.`,
   iscsifs umount --timeout 30m /mnt/luns`,
 		Args: between(1, 1, "MOUNTPOINT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.Timeout < 0 {
-				return usageError("umount: --timeout %s is below 0", o.Timeout)
-			}
 			if o.Lazy && o.Force {
 				return usageError("umount: --lazy leaves the holders alone and --force cuts them off: give one of them")
 			}
@@ -38,7 +35,7 @@ everything stays mounted and usable. A mount whose daemon is dead is cleared.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&o.Timeout, "timeout", 0, "for the flush (default: replacement_timeout of the configuration, at most 10m)")
+	durationVar(flags, &o.Timeout, "timeout", "for the flush (default: replacement_timeout of the configuration, at most 10m)")
 	flags.BoolVarP(&o.Lazy, "lazy", "l", false, "if in use, detach the name; the daemon serves until the last holder is gone, then flushes and ends")
 	flags.BoolVar(&o.Force, "force", false, "if in use, flush and cut the holders off: they get errors")
 	flags.BoolVar(&o.DiscardDirty, "discard-dirty", false, "give up what cannot be written: it is lost")

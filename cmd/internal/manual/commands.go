@@ -75,7 +75,11 @@ func option(f *pflag.Flag) string {
 	if f.Shorthand != "" {
 		name = strong("-"+f.Shorthand) + ", " + name
 	}
-	if value != "" && f.Value.Type() != "count" {
+	switch {
+	case value == "" || f.Value.Type() == "count":
+	case f.NoOptDefVal != "":
+		name += escape("[=") + emphasis(value) + escape("]")
+	default:
 		name += " " + emphasis(value)
 	}
 	return term(name, escape(usage))
