@@ -123,7 +123,7 @@ func TestConnectRefused(t *testing.T) {
 	l.Close()
 	_, err = connect(context.Background(), testConfig(), l.Addr().String())
 	want := "connect of iqn.2026-11.org.example:login at " + l.Addr().String() +
-		": connection refused; is the target running, and is this its port?"
+		": connection refused: no target listens on this port"
 	if !errors.Is(err, syscall.ECONNREFUSED) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -92,7 +92,7 @@ func explainDial(err error, device string) error {
 	case errors.As(err, &dns):
 		return &explained{fmt.Sprintf("cannot resolve the name %q: %s", dns.Name, dns.Err), err}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &explained{"connection refused; is the target running, and is this its port?", err}
+		return &explained{"connection refused: no target listens on this port", err}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return &explained{"there is no route to this address", err}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

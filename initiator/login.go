@@ -71,7 +71,7 @@ func (l *login) round() error {
 		return err
 	}
 	if status := statusOf(&resp); status != LoginSuccess {
-		return refusal(status, in)
+		return l.security.explain(refusal(status, in))
 	}
 	if err := l.incoming(in); err != nil {
 		return err

@@ -41,7 +41,7 @@ var loginStatusSentences = map[LoginStatus]string{
 	LoginTargetMovedTemporarily:  "the target has moved to another address for now",
 	LoginTargetMovedPermanently:  "the target has moved to another address for good",
 	LoginInitiatorError:          "the target refused the login for an error of the initiator",
-	LoginAuthenticationFailure:   "the target refused the authentication: wrong CHAP user name or password, or one is needed and none is set",
+	LoginAuthenticationFailure:   "the target refused the authentication",
 	LoginForbidden:               "the target does not allow this initiator name; add it to the target's access list",
 	LoginNotFound:                "there is no target of this name at this portal",
 	LoginTargetRemoved:           "the target was removed from this portal and left no new address",

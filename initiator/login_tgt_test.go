@@ -112,6 +112,14 @@ func testConfig() *Config {
 	return &c
 }
 
+// refusedFor is what a user reads who was refused, by the case of TestLoginTgt.
+var refusedFor = map[string]string{
+	"CHAP left out":                       "set the CHAP user name and password",
+	"wrong password":                      "the CHAP user name or the password is wrong",
+	"wrong user":                          "the CHAP user name or the password is wrong",
+	"mutual CHAP that the target has not": "does it have CHAP set up for this target?",
+}
+
 func TestLoginTgt(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	d := startTgtd(t)
@@ -162,6 +170,9 @@ func TestLoginTgt(t *testing.T) {
 			c, err := connect(context.Background(), cfg, d.portal)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if words := refusedFor[tt.name]; words != "" && !strings.HasSuffix(err.Error(), "(login status 0x0201); "+words) {
+				t.Errorf("the error does not say %q: %v", words, err)
 			}
 			if err != nil {
 				return

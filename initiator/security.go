@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -99,6 +100,25 @@ func (s *security) rejected() string {
 		return "the target demands authentication; set the CHAP user name and password"
 	}
 	return "the target does not accept CHAP; does it have CHAP set up for this target?"
+}
+
+// explain says what an authentication may have failed for, by how far it has come: the
+// target's status says only that it did.
+func (s *security) explain(err error) error {
+	why := ""
+	switch {
+	case !errors.Is(err, LoginAuthenticationFailure):
+		return err
+	case s.chap.credentials == nil:
+		why = "set the CHAP user name and password"
+	case s.step < chapAnswered:
+		why = "does it have CHAP set up for this target?"
+	case s.chap.credentials.Mutual():
+		why = "the CHAP user name or the password is wrong, or it has no mutual CHAP set up"
+	default:
+		why = "the CHAP user name or the password is wrong"
+	}
+	return &explained{err.Error() + "; " + why, err}
 }
 
 func (s *security) challenge(in keySet) (err error) {

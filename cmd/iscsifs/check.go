@@ -107,7 +107,7 @@ func (p *program) checkDiscoveries(ctx context.Context, opts daemon.Options, cfg
 			return slices.ContainsFunc(append(cfg.Targets, all...), func(t config.Target) bool { return t.Directory == name })
 		})
 		if err == nil && len(found) == 0 {
-			err = exitcode.Errorf(exitcode.Unreachable, "check %s: it offers this initiator no target that matches", f.Source())
+			err = exitcode.Errorf(exitcode.Unreachable, "check %s: the portal offers this initiator no target that matches", f.Source())
 		}
 		failures = append(failures, err)
 		for _, t := range found {

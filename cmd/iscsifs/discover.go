@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -106,23 +105,22 @@ func (p *program) discover(ctx context.Context, portal string, chap *chapFlags, 
 	for i, t := range list {
 		found[i] = newFoundTarget(t)
 		if luns {
-			found[i].LUNs, err = probeTarget(ctx, session, found[i])
+			disks, err := probeTarget(ctx, session, found[i])
+			found[i].LUNs = disks
 			failures = append(failures, err)
 		}
 	}
 	switch {
 	case asJSON:
-		out := json.NewEncoder(p.stdout)
-		out.SetIndent("", "  ")
-		err = out.Encode(discovery{found})
+		failures = append(failures, writeJSON(p.stdout, discovery{found}, false))
 	case asTOML == tomlTargets:
-		err = writeTOML(p.stdout, found, chap)
+		failures = append(failures, writeTOML(p.stdout, found, chap))
 	case asTOML == tomlDiscoveries:
-		err = writeDiscoveryTOML(p.stdout, session.Portals[0], found, chap)
+		failures = append(failures, writeDiscoveryTOML(p.stdout, session.Portals[0], found, chap))
 	default:
 		writeFound(p.stdout, found)
 	}
-	return errors.Join(append(failures, err)...)
+	return errors.Join(failures...)
 }
 
 func newFoundTarget(t initiator.Discovered) foundTarget {

@@ -45,7 +45,7 @@ func missingLines(m status.Mount) []string {
 		case t.State == "logged out":
 			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s: %s", t.IQN, plain.Text(t.Reason)))
 		default:
-			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s: %s; its files appear when it answers", t.IQN, plain.Text(t.Reason)))
+			lines = append(lines, fmt.Sprintf("iscsifs: mounted without %s, whose files appear when it answers: %s", t.IQN, plain.Text(t.Reason)))
 		}
 	}
 	return lines

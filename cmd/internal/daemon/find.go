@@ -121,14 +121,14 @@ func (d *Daemon) findWithin(ctx context.Context, f *config.Discovery, limit time
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		list, err := find(ctx, &d.opts, f)
 		if err == nil && len(list) == 0 {
-			err = exitcode.Errorf(exitcode.Unreachable, "%s: it offers this initiator no target that matches", f.Source())
+			err = exitcode.Errorf(exitcode.Unreachable, "the portal offers this initiator no target that matches")
 		}
 		left := time.Until(deadline)
 		if err == nil || initiator.Refused(err) || left <= 0 {
 			return list, err
 		}
 		pause = min(pause, left)
-		d.log.Warn().Err(err).Stringer("again_in", pause).Msg("cannot find targets yet")
+		d.log.Warn().Err(err).Stringer("discovery", f.Portal).Stringer("again_in", pause).Msg("cannot find targets yet")
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}

@@ -38,7 +38,7 @@ func (d *Daemon) findAll(ctx context.Context) error {
 		case f.Required:
 			failures = append(failures, notFound(f, errs[i]))
 		default:
-			d.log.Warn().Err(errs[i]).Msg("mounted without what a discovery may find; it is asked again")
+			d.log.Warn().Err(errs[i]).Stringer("discovery", f.Portal).Msg("mounted without what a discovery may find; it is asked again")
 			d.unfound = append(d.unfound, f)
 			d.heard(f, errs[i])
 		}
@@ -101,7 +101,7 @@ func (d *Daemon) findLater(ctx context.Context, f *config.Discovery) {
 			return
 		}
 		d.heard(f, err)
-		d.log.Debug().Err(err).Msg("cannot find targets yet")
+		d.log.Debug().Err(err).Stringer("discovery", f.Portal).Msg("cannot find targets yet")
 	}
 }
 

@@ -54,7 +54,7 @@ func (d *Daemon) login(ctx context.Context, t *target, portal string, preempt ui
 	}
 	t.change(was, err)
 	if was == waiting {
-		return exitcode.With(exitcode.Code(exitcode.Of(err)), fmt.Errorf("%w; it is tried again by itself", err))
+		return exitcode.With(exitcode.Code(exitcode.Of(err)), fmt.Errorf("not logged in yet, but tried again by itself: %w", err))
 	}
 	return err
 }

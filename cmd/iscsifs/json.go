@@ -7,20 +7,18 @@ import (
 	"io"
 	"unicode"
 	"unicode/utf16"
-
-	"github.com/iscsifs/iscsifs/cmd/internal/status"
 )
 
-// writeJSON writes a report as JSON, on one line or indented. It may end up on a
+// writeJSON writes a value as JSON, on one line or indented. It may end up on a
 // terminal: what does not print is written as \u escapes, which mean the same.
-func writeJSON(out io.Writer, r status.Report, oneLine bool) error {
+func writeJSON(out io.Writer, v any, oneLine bool) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if !oneLine {
 		encoder.SetIndent("", "  ")
 	}
-	if err := encoder.Encode(r); err != nil {
+	if err := encoder.Encode(v); err != nil {
 		return err
 	}
 	_, err := out.Write(escaped(b.Bytes()))
