@@ -55,6 +55,17 @@ func (s stack) wantFreed(commands []string) {
 	}
 }
 
+// TestUmountFromWithin: a path in a mount is no mountpoint, but tells which is. A shell in
+// the mount is asked to leave it, and umount itself is in nobody's way.
+func TestUmountFromWithin(t *testing.T) {
+	h, _, m := oneLUN(t)
+	h.iscsifs("status", m.lun(1)).wantFailure(t, exitFailed, m.lun(1), "the mountpoint is "+m.point)
+	within := h.run("bash", "-c", `cd "$1" && "$2" umount .; exit $?`, "bash", m.point, h.program())
+	within.wantFailure(t, exitInUse, m.point+": process ", "(bash", "`cd /` there will do")
+	h.sh(`cd "$1" && exec "$2" umount .`, m.point, h.program())
+	m.gone = true
+}
+
 // TestUmountShowsWhatFrees: the commands of a refusal, in its order, free the LUN, and
 // then the unmount succeeds.
 func TestUmountShowsWhatFrees(t *testing.T) {

@@ -62,7 +62,7 @@ func exampleReport() status.Report {
 				{IQN: "iqn.2001-04.com.example:b", Directory: "b", State: "waiting", Since: since, Reason: "login of it: refused\x1b[2J", NextAttempt: &next,
 					Portals: []status.Portal{{Address: "192.0.2.9:3260", TPGT: -1, State: "not in use"}}},
 			}},
-		{Mountpoint: "/mnt/old", Config: "/etc/iscsifs/old.toml", State: "dead", Warnings: []string{"/mnt/old: no daemon serves it"}},
+		{Mountpoint: "/mnt/old", Config: "/etc/iscsifs/old.toml", State: "dead", Warnings: []string{"/mnt/old: no daemon serves it; `iscsifs umount /mnt/old` clears it, and mounting again does"}},
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/control"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
@@ -28,7 +29,18 @@ func (p *program) mountOn(ctx context.Context, point string) (mounts.Mount, erro
 	if by, ok := guard.ServedBy(ctx, resolved); ok {
 		return mounts.Mount{Point: resolved, UserID: by.UID}, nil
 	}
-	return m, exitcode.With(exitcode.Failed, errors.New("no iscsifs is mounted there; `iscsifs status` lists what is"))
+	return m, exitcode.With(exitcode.Failed, errors.New("no iscsifs is mounted there; "+elsewhere(resolved)))
+}
+
+// elsewhere says where to look instead of at a path that is no mountpoint.
+func elsewhere(resolved string) string {
+	list, _ := mounts.List() // it was read a moment ago
+	for _, m := range list {
+		if strings.HasPrefix(resolved, m.Point+"/") {
+			return "the mountpoint is " + m.Point
+		}
+	}
+	return "`iscsifs status` lists what is"
 }
 
 // call sends a command to the daemon of a mount, and says what failed where that does not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,9 @@ func (p *program) umount(ctx context.Context, point string, o control.UmountOpti
 	m, err := p.mountOn(ctx, point)
 	if err != nil {
 		return fmt.Errorf("umount %s: %w", point, err)
+	}
+	if err := os.Chdir("/"); err != nil { // who asks from within does not keep it busy
+		return err
 	}
 	daemon, err := control.Dial(ctx, m.Point, m.UserID)
 	if errors.Is(err, control.ErrNoDaemon) {

@@ -27,6 +27,7 @@ type Holder struct {
 	Name       string // of the process, device, mountpoint or group
 	PID        int    // of a process
 	User       string // of a process: name or number
+	Inside     bool   // a process that has no more than its working directory there
 	SectorSize int    // of a loop device, in bytes; 0 for others and where it cannot be told
 	Command    string // what frees it; "" for a loop device that goes by itself with what stands on it
 }
@@ -39,6 +40,9 @@ func (h Holder) String() string {
 		fmt.Fprintf(&b, "%d (%s, user %s)", h.PID, h.Name, h.User)
 	} else {
 		b.WriteString(h.Name)
+	}
+	if h.Inside {
+		b.WriteString(", whose working directory it is (`cd /` there will do)")
 	}
 	if h.Command != "" {
 		b.WriteString(": " + h.Command)

@@ -107,7 +107,7 @@ func TestProcesses(t *testing.T) {
 		"/mnt/luns/lun0: process 10 (dd\ufffd[2J, user 4242): kill 10",
 		"/mnt/luns/lun1: process 11 (qemu, user 4242): kill 11",
 		"/mnt/luns/my lun: process 12 (mapper, user 4242): kill 12",
-		"/mnt/luns/backup: process 13 (sh, user 4242): kill 13",
+		"/mnt/luns/backup: process 13 (sh, user 4242), whose working directory it is (`cd /` there will do): kill 13",
 	)
 }
 
@@ -160,7 +160,7 @@ func TestUsersOfFileSystems(t *testing.T) {
 	f.link("proc/43/cwd", "/mnt/data/other")
 	f.expect(
 		"/mnt/luns/lun0: process 40 (tail, user 4242): kill 40",
-		"/mnt/luns/lun0: process 41 (sh, user 4242): kill 41",
+		"/mnt/luns/lun0: process 41 (sh, user 4242), whose working directory it is (`cd /` there will do): kill 41",
 		"/mnt/luns/lun0: process 42 (mapper, user 4242): kill 42",
 		"/mnt/luns/lun0: mount /mnt/data: umount /mnt/data",
 		"/mnt/luns/lun0: loop device /dev/loop0: losetup -d /dev/loop0",

@@ -78,7 +78,7 @@ func (p *process) look(ctx context.Context, tables map[string]mountTable) error 
 			files[file] = true
 		}
 	}
-	for _, link := range []string{"cwd", "root", "exe"} {
+	for _, link := range []string{"root", "exe"} {
 		if file, ok := p.linked(link); ok {
 			files[file] = true
 		}
@@ -87,15 +87,19 @@ func (p *process) look(ctx context.Context, tables map[string]mountTable) error 
 	for _, file := range mapped {
 		files[file] = true
 	}
-	p.add(files)
+	inside := ""
+	if file, ok := p.linked("cwd"); ok && !files[file] {
+		inside, files[file] = file, true
+	}
+	p.add(files, inside)
 	return err
 }
 
-// add adds the process as a holder of the files.
-func (p *process) add(files map[string]bool) {
+// add adds the process as a holder of the files; of inside only because it works there.
+func (p *process) add(files map[string]bool, inside string) {
 	for _, file := range sorted(files) {
 		p.running = append(p.running, Holder{
-			LUNPath: file, Kind: Process, Name: p.name(), PID: p.pid, User: p.user(),
+			LUNPath: file, Kind: Process, Name: p.name(), PID: p.pid, User: p.user(), Inside: file == inside,
 			Command: "kill " + strconv.Itoa(p.pid),
 		})
 	}
