@@ -40,6 +40,10 @@ func daemon(r *Reporter, behaviour, dir string) int {
 	case "fail":
 		r.Fail(exitcode.Errorf(exitcode.Refused, "wrong password"))
 		return 3
+	case "fail of another":
+		fmt.Fprintln(os.Stderr, "fusermount3: no\nnot you") // as a program does that it runs
+		r.Fail(errors.New("fusermount exited with code 256\n"))
+		return 1
 	case "panic":
 		panic("out of ideas")
 	case "die":
@@ -141,6 +145,14 @@ func TestReady(t *testing.T) {
 	want := "wd / stderr /dev/null leader true marked false open "
 	if got := wait(t, filepath.Join(dir, "state")); got != want {
 		t.Errorf("the daemon is %q, want %q", got, want)
+	}
+}
+
+// What a program says on standard error that the daemon runs is shown below the failure.
+func TestFailOfAnother(t *testing.T) {
+	_, _, err := started(t.Context(), t.TempDir(), "fail of another", 0)
+	if want := "fusermount exited with code 256\n  fusermount3: no\n  not you"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -161,10 +162,17 @@ func (c *child) release(ctx context.Context, messages <-chan message) error {
 	return c.cmd.Process.Release()
 }
 
-// failed reports the child's own error when the child is gone.
+// failed reports the child's own error when the child is gone, and below it what the
+// programs have said that it has run: fusermount3 explains itself nowhere else.
 func (c *child) failed(m message) error {
 	_ = c.reap(c.StopTime)
-	return exitcode.With(exitcode.Code(m.Code), errors.New(m.Failure))
+	c.drain(c.stderr)
+	<-c.copied
+	failure := strings.TrimSpace(m.Failure)
+	if text := c.tail.String(); text != "" {
+		failure += "\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+	}
+	return exitcode.With(exitcode.Code(m.Code), errors.New(failure))
 }
 
 // stop tells the child to clean up and exit, and waits for that. What it still says
