@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/iscsifs/iscsifs/cache"
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/cmd/internal/plain"
 	"github.com/iscsifs/iscsifs/initiator"
@@ -56,6 +57,9 @@ func (d *Daemon) flushOne(ctx context.Context, l *lun) error {
 	}
 	unit := fmt.Sprintf("LUN %d of %s", l.number, l.target.cfg().IQN)
 	why := withoutPlace(err)
+	if s := l.opened.Status(); errors.Is(err, cache.ErrLate) && s.State != initiator.DiskReady {
+		why = fmt.Sprintf("the target is still away (the LUN is %s): what is dirty is held back, until `iscsifs sync` when `iscsifs status` shows it ready", s.State)
+	}
 	if to, shrunk := l.shrunk(err); shrunk {
 		why = "it " + l.shrunkText(to, d.opts.Mountpoint)
 	}

@@ -39,6 +39,23 @@ func write(t *testing.T, d *Daemon) {
 	}
 }
 
+// Who syncs what is held back while the target is away is not told to sync.
+func TestSyncOfHeldWhileAway(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	d := served(t, newSite(a))
+	write(t, d)
+	d.attached()[0].volume.HoldLate()
+	unit := a.disk(1)
+	unit.change(func() { unit.status.State = initiator.DiskUnproven })
+	if err := d.Flush(t.Context(), ""); exitcode.Of(err) != int(exitcode.Dirty) || !strings.Contains(err.Error(), "still away (the LUN is being verified)") {
+		t.Errorf("away: %v", err)
+	}
+	unit.change(func() { unit.status.State = initiator.DiskReady })
+	if err := d.Flush(t.Context(), ""); !strings.Contains(err.Error(), "another host may own it") {
+		t.Errorf("back: %v", err)
+	}
+}
+
 func TestUnmountInUse(t *testing.T) {
 	s := newSite(newFakeSession(iqnA, 1))
 	s.mount = newFakeMount(shell)
