@@ -38,6 +38,8 @@ var faultCases = []struct {
 	{"array of tables for a table", minimal + "[[session]]\n", []string{"4: session: needs a table, not a list"}},
 
 	{"slip of the pen", minimal + "read_onyl = true\n", []string{"4: target.read_onyl: unknown key; did you mean read_only?"}},
+	{"begun", minimal + "direct = 'x'\n", []string{"4: target.direct: unknown key; did you mean directory?"}},
+	{"no quotes", minimal + "directory = backup\n", []string{`4: target.directory: expected value but found "backup" instead; text is put in double quotes`}},
 	{"capitals", minimal + "Directory = 'x'\n", []string{"4: target.Directory: unknown key; did you mean directory?"}},
 	{"wrong table", minimal + "password = 'x'\n", []string{"4: target.password: unknown key here; it belongs in [target.chap]"}},
 	{"own table first", minimal + "queue_depth = 3\n", []string{"4: target.queue_depth: unknown key here; it belongs in [target.session]"}},

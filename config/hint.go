@@ -20,9 +20,13 @@ func (n node) unknown(name string, known []Key) {
 	c.fault("unknown key")
 }
 
-// nearest returns the known name that is a slip or two away, "" if none is.
+// nearest returns the known name that is a slip or two away, or that alone begins with
+// name; "" if none is.
 func nearest(name string, known []Key) string {
 	best, limit := "", 1+min(len(name), 16)/4
+	if longer := begunBy(name, known); len(longer) == 1 {
+		best, limit = longer[0], 1
+	}
 	for _, k := range known {
 		d := distance(strings.ToLower(name), k.Name)
 		if d < limit {
@@ -30,6 +34,16 @@ func nearest(name string, known []Key) string {
 		}
 	}
 	return best
+}
+
+// begunBy are the known names that begin with name, of which too few letters say nothing.
+func begunBy(name string, known []Key) (longer []string) {
+	for _, k := range known {
+		if len(name) >= 3 && strings.HasPrefix(k.Name, strings.ToLower(name)) {
+			longer = append(longer, k.Name)
+		}
+	}
+	return longer
 }
 
 // homeOf returns the header of the table that has a key of this name; one

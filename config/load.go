@@ -122,6 +122,9 @@ func (r *report) syntaxFault(text string, err error) {
 		f.Message = p.Message
 		f.Key = p.LastKey
 	}
+	if strings.HasPrefix(f.Message, "expected value") {
+		f.Message += "; text is put in double quotes"
+	}
 	if strings.Contains(f.Key+lines[f.Line-1], "password") {
 		f.Message = "not TOML; a password is put in double quotes, and \\ and \" in it are written \\\\ and \\\" (not shown here, as it may be one)"
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/iscsifs/iscsifs/cmd/internal/status"
 	"github.com/iscsifs/iscsifs/config"
 )
 
@@ -100,6 +102,30 @@ func TestDocumentedConfigurations(t *testing.T) {
 	}
 	if configurations < 5 {
 		t.Errorf("only %d configurations were found", configurations)
+	}
+}
+
+// What the documentation shows of the program's output is what it writes: the lines
+// stand in it as they are here.
+func TestDocumentedOutput(t *testing.T) {
+	held := status.LUN{LUN: 1, State: "ready", Path: "/mnt/luns/lun1", Size: 64 << 20, BlockSize: 512, Vendor: "IET", Product: "VIRTUAL-DISK", Serial: "beaf11",
+		DirtyBytes: 512 << 10, HeldBytes: 512 << 10}
+	var shown bytes.Buffer
+	(&statusWriter{out: &shown}).lun(held)
+	portal := []foundPortal{{Address: "172.29.88.62:3260", TPGT: 1}}
+	var offered bytes.Buffer
+	writeFound(&offered, []foundTarget{{IQN: "iqn.2000-01.com.example:nas.vol1", Portals: portal}})
+	mounted := mountedLines(status.Mount{Targets: []status.Target{{IQN: "iqn.2000-01.com.example:nas.vol1", LUNs: []status.LUN{
+		{LUN: 1, Path: "/mnt/luns/lun1", Size: 1 << 30, BlockSize: 512}}}}})
+	texts := documents(t)
+	for _, c := range []struct{ path, want string }{
+		{"docs/outages.md", shown.String()},
+		{"../../README.md", strings.Join(mounted, "\n")},
+		{"../../README.md", "$ iscsifs discover 172.29.88.62\n   " + strings.TrimSpace(offered.String())},
+	} {
+		if !strings.Contains(texts[c.path], c.want) {
+			t.Errorf("%s does not have what is printed:\n%s", c.path, c.want)
+		}
 	}
 }
 
