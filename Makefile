@@ -116,7 +116,7 @@ lint: ## gofmt, go vet, staticcheck, imports go one way
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
-	go test -count=1 -run '^(TestLayers|TestTargetStaysOut|TestMustRunNamesExist|TestDocNamesExist)$$' ./integration
+	go test -count=1 -run '^(TestLayers|TestTargetStaysOut|TestMustRunNamesExist|TestDocNamesExist|TestMaps)$$' ./integration
 
 clean: ## remove what was built
 	rm -rf $(BIN) $(DIST)

@@ -28,7 +28,9 @@
 // written back by age, by amount, and for [Volume.Sync] (writeback.go), joined
 // with their neighbours to large aligned commands (command.go), and never is a
 // block in two of them. When [Device.Epoch] changes, what was written is dirty
-// again (epoch.go). Sync orders all this by generations (flush.go, sync.go).
+// again (epoch.go). A write is durable when a SYNCHRONIZE CACHE that began after the
+// write was answered has succeeded in the same epoch; Sync orders all this by generations
+// (flush.go, sync.go, synchronize.go).
 //
 // Ranges are zeroed and deallocated by the Device itself, in order with all that by
 // barriers (erase.go, barrier.go). They are remembered until they are synchronized, and
@@ -49,6 +51,21 @@
 // (pace.go). What readers, writers and reading ahead of one disk may take of the
 // memory is bounded, so that a disk that does not answer leaves the others what
 // they need.
+//
+// # Files
+//
+// Besides those named above:
+//
+//	cache.go volume.go tune.go    the Cache, a Volume, and their settings
+//	device.go errors.go           what is below it, and what fails
+//	index.go list.go chunks.go    finding and queueing frames
+//	become.go                     the one place that changes the state of a frame
+//	read.go write.go through.go   the ways of data
+//	forget.go distrust.go         dropping what is in memory; late.go, what is held back
+//	line.go                       callers that wait one after the other
+//	arena_memfd.go arena_race.go lock.go  the memory itself
+//	stats.go histogram.go measured.go  what is told of it; time is taken at the Device, so
+//	                              that what memory answers costs nothing
 //
 // # Locking
 //

@@ -72,16 +72,61 @@
 // and why. Unit attentions, BUSY and TASK SET FULL are not errors: the command is
 // sent again. [Error.Errno] maps the rest to error numbers.
 //
-// # Structure
+// # Reservations, and freed blocks
 //
-//	Discover, Login ── connect.go, login.go, keys.go, chap.go …: up to the full feature phase
-//	Session ────────── session.go, recover.go: states; submit.go, window.go: the queue
-//	                   rescue.go, again.go, task_mgmt.go: aborts, resets, repetition
-//	  conn ─────────── send.go, receive.go, dispatch.go, watchdog.go: one connection
-//	Disk ───────────── disk*.go, command.go: SCSI commands and their retries
-//	                   disk_state.go, disk_keep.go, disk_verify.go: is it still the same?
-//	Paths ──────────── paths*.go: the sessions with one target
-//	Unit ───────────── unit*.go, reissue.go: one logical unit by several disks
+// Who is to write to a disk alone takes a persistent reservation, see [Disk.Reserve]. A
+// PERSISTENT RESERVE OUT whose outcome is unknown is not repeated blindly: what comes
+// next follows from PERSISTENT RESERVE IN. What a target says that it has freed counts
+// only where GET LBA STATUS proves it and freed blocks read as zeroes (LBPRZ).
+//
+// # Files
+//
+// Login, up to the full feature phase:
+//
+//	config.go address.go dial.go adjust.go  settings, portals, sockets; what can change later
+//	connect.go redirect.go                  one attempt, and where a target sends it on
+//	login.go login_wire.go login_checks.go  the stages, and their PDUs
+//	login_status.go                         refusals
+//	security.go chap.go chap_algorithms.go chap_values.go chap_reflection.go
+//	negotiation.go keys.go key_types.go params.go  the text keys, and what comes of them
+//	discovery.go sendtargets.go text.go     what a portal offers
+//
+// Session, the states and the queue of commands:
+//
+//	session.go logout.go luns.go            its states and its end; what LUNs there are
+//	event.go stats.go                       what it tells
+//	submit.go window.go slots.go serial.go  CmdSN and task tags
+//	task.go coverage.go vector.go           one command, and the caller's memory
+//	recover.go flap.go                      the way out of every fault of a connection
+//	rescue.go task_mgmt.go again.go         of a command that is not answered
+//	attention.go                            what a unit attention changes
+//
+// conn, one connection:
+//
+//	conn.go watchdog.go                     its goroutines, and signs of life
+//	send.go                                 gathering writes; whoever holds the token writes
+//	receive.go data_in.go scatter.go scatter_race.go scatter_norace.go  data into place
+//	dispatch.go async.go reject.go          what the target sends else
+//
+// Disk, one logical unit by one session:
+//
+//	disk.go disk_probe.go                   what it is
+//	disk_state.go                           where it stands with its session
+//	disk_keep.go disk_verify.go disk_hold.go  is it still the same, and ours?
+//	command.go disk_io.go pipeline.go disk_flush.go  reading, writing, SYNCHRONIZE CACHE
+//	disk_ways.go disk_zero.go disk_free.go disk_allocation.go space.go  thin provisioning
+//	disk_reserve.go reservation.go reserver.go reserve_command.go  persistent reservations
+//
+// Paths and Unit, one target and its logical units by several sessions:
+//
+//	paths.go paths_route.go paths_change.go  the sessions
+//	paths_status.go paths_guest.go          of two targets that lead to one unit
+//	unit.go unit_state.go unit_lost.go      the unit, and when no path is left
+//	unit_path.go unit_access.go unit_leave.go  the states of a path, and of ALUA
+//	unit_io.go unit_sync.go unit_free.go unit_reserve.go  which path a command takes
+//	unit_settle.go reissue.go               resets that lay the ghosts of a lost path
+//
+// Errors: errors.go and errno.go.
 //
 // The PDUs are in package pdu, the SCSI commands and their data in package scsi.
 package initiator
