@@ -4,16 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/daemon"
 	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
 )
-
-// probeTime is how long a mount has to answer before it counts as hanging.
-const probeTime = 5 * time.Second
 
 // mountHelper is what mount(8) calls for the type iscsifs:
 //
@@ -81,6 +77,6 @@ func mountedAlready(ctx context.Context, config, point string) (bool, error) {
 	if m.Source != config && m.Source != resolved {
 		return false, nil
 	}
-	state, err := m.Probe(ctx, probeTime)
+	state, err := m.Probe(ctx, mounts.ProbeTime)
 	return state == mounts.Live, err
 }

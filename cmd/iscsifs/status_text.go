@@ -15,9 +15,6 @@ import (
 	"github.com/iscsifs/iscsifs/cmd/internal/status"
 )
 
-// timeForm is how status shows times to people.
-const timeForm = "2006-01-02 15:04:05"
-
 // statusWriter shows a report to people. Much of it is what targets, paths and other
 // users' processes are called: all of it goes through line, which cleans it.
 type statusWriter struct {
@@ -231,7 +228,7 @@ func orDash(s string) string {
 }
 
 // clock is a time as people read it here.
-func clock(t time.Time) string { return t.Local().Format(timeForm) }
+func clock(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 func (w *statusWriter) holder(h status.Holder) {
 	who := h.Name

@@ -95,7 +95,7 @@ func waitGone(ctx context.Context, m mounts.Mount, daemon *control.Client, o con
 
 // clearDead takes away a mount that no daemon answers for.
 func (p *program) clearDead(ctx context.Context, m mounts.Mount) error {
-	state, err := m.Probe(ctx, probeTime)
+	state, err := m.Probe(ctx, mounts.ProbeTime)
 	if err != nil {
 		return err
 	}

@@ -114,10 +114,8 @@ func (d *Daemon) whenFlushed(ctx context.Context, take func() (*guard.Lock, erro
 			d.tellWait(&held.By)
 			told = true
 		}
-		select {
-		case <-time.After(flushPoll):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		if err := sleep(ctx, flushPoll); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -8,16 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/mounts"
 )
-
-// probeTime is how long a mount on the mountpoint has to answer before it counts
-// as hanging.
-const probeTime = 5 * time.Second
 
 // CheckMountpoint makes sure that something can be mounted on point: it clears a
 // mount of iscsifs whose daemon is gone, and refuses a live one (with the exit
@@ -34,7 +29,7 @@ func CheckMountpoint(ctx context.Context, point string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := mounts.ClearDead(ctx, resolved, probeTime); err != nil {
+	if _, err := mounts.ClearDead(ctx, resolved, mounts.ProbeTime); err != nil {
 		return "", err
 	}
 	return resolved, checkDirectory(resolved)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -18,13 +19,13 @@ func (l *lun) troubles(mountpoint string) (list []string) {
 	case shrunk:
 		list = append(list, l.shrunkText(to, mountpoint))
 	case s.State > initiator.DiskUnproven:
-		list = append(list, fmt.Sprintf("%s since %s: %s", s.State, s.Since.Format("2006-01-02 15:04:05"), reason(s.Reason))+l.kept(mountpoint))
+		list = append(list, fmt.Sprintf("%s since %s: %s", s.State, s.Since.Format(time.DateTime), reason(s.Reason))+l.kept(mountpoint))
 	}
 	if l.volume != nil && l.volume.Late() {
 		list = append(list, fmt.Sprintf("held back: %s could not be written for longer than replacement_timeout, and another host may own the LUN by now; `iscsifs sync %s` writes it", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint)))
 	}
 	if text := spaceText(s.Space); text != "" {
-		list = append(list, fmt.Sprintf("%s, since %s", text, s.SpaceSince.Format("2006-01-02 15:04:05")))
+		list = append(list, fmt.Sprintf("%s, since %s", text, s.SpaceSince.Format(time.DateTime)))
 	}
 	if l.opened.Info().Mode.WriteProtect {
 		list = append(list, "read-only: the target protects it against writes")

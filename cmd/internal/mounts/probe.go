@@ -25,6 +25,9 @@ const (
 	Unanswering              // its daemon is there and does not answer
 )
 
+// ProbeTime is how long a mount has to answer before it counts as hanging.
+const ProbeTime = 5 * time.Second
+
 // String returns the state's name, as status prints it.
 func (s State) String() string {
 	switch s {
