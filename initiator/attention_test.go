@@ -3,6 +3,7 @@ package initiator
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -117,6 +118,9 @@ func TestFinalAnswers(t *testing.T) {
 			var e *Error
 			if !errors.As(err, &e) || e.Errno() != c.want || !errors.Is(err, ErrSCSI) || byte(e.Status) != c.answer.Status {
 				t.Errorf("got %v", err)
+			}
+			if conflict := "RESERVATION CONFLICT: another host has reserved the LUN"; name == "RESERVATION CONFLICT" && !strings.HasSuffix(err.Error(), conflict) {
+				t.Errorf("got %v, want %s", err, conflict)
 			}
 			if rule.Count() != 1 || time.Since(start) > soon/2 {
 				t.Errorf("tried %d times, for %v", rule.Count(), time.Since(start))

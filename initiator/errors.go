@@ -99,8 +99,11 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) statusText() string {
-	if e.Status == scsi.CheckCondition {
+	switch e.Status {
+	case scsi.CheckCondition:
 		return e.Sense.String()
+	case scsi.ReservationConflict:
+		return e.Status.String() + ": another host has reserved the LUN"
 	}
 	return e.Status.String()
 }
