@@ -48,17 +48,18 @@ man: ## write the man pages, the completions and the licenses to dist
 
 # sudo often finds no go: then what `make build man` has made is installed.
 install: $(if $(shell command -v go 2>/dev/null),build man) ## install everything below DESTDIR/PREFIX, and mount(8)'s helpers
+	@test -x $(BIN)/iscsifs -a -d $(DIST)/man || { echo "There is no go in PATH to build what is to be installed: run \`make build man\` first, as a user who has it" >&2; exit 1; }
 	install -D -m 0755 $(BIN)/iscsifs $(SBIN)/iscsifs
-	for page in $(MANPAGES); do install -D -m 0644 $(DIST)/man/$$page $(SHARE)/man/man$${page##*.}/$$page || exit; done
+	@for page in $(MANPAGES); do install -D -m 0644 $(DIST)/man/$$page $(SHARE)/man/man$${page##*.}/$$page || exit; done
 	install -D -m 0644 $(DIST)/completions/bash $(SHARE)/bash-completion/completions/iscsifs
 	install -D -m 0644 $(DIST)/completions/zsh $(DESTDIR)$(ZSHDIR)/_iscsifs
 	install -D -m 0644 $(DIST)/completions/fish $(SHARE)/fish/vendor_completions.d/iscsifs.fish
 	install -D -m 0644 -t $(SHARE)/doc/iscsifs config/example.toml $(DIST)/copyright cmd/iscsifs/docs/*.md
-	for unit in $(UNITS); do \
+	@for unit in $(UNITS); do \
 		install -d $(UNITDIR) && sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|g' $$unit >$(UNITDIR)/$${unit##*/} || exit; \
 	done
-	install -d $(DESTDIR)$(HELPERDIR) 2>/dev/null || true
-	for name in $(HELPERS); do \
+	@install -d $(DESTDIR)$(HELPERDIR) 2>/dev/null || true
+	@for name in $(HELPERS); do \
 		if [ -w $(DESTDIR)$(HELPERDIR) ]; then \
 			ln -sf $(if $(filter $(HELPERDIR),$(PREFIX)/sbin),,$(PREFIX)/sbin/)iscsifs $(DESTDIR)$(HELPERDIR)/$$name || exit; \
 		else \
@@ -67,7 +68,7 @@ install: $(if $(shell command -v go 2>/dev/null),build man) ## install everythin
 	done
 
 uninstall: ## remove what install has installed; configurations and state stay
-	for name in $(HELPERS); do \
+	@for name in $(HELPERS); do \
 		link=$(DESTDIR)$(HELPERDIR)/$$name; \
 		case $$(readlink $$link) in iscsifs | $(PREFIX)/sbin/iscsifs) rm -f $$link ;; esac; \
 	done
