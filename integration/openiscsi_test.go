@@ -33,11 +33,13 @@ var openISCSI = []struct {
 	{"`-m session`, `-P 3`", rowSession},
 	{"`-m session -s`", rowStats},
 	{"`-m session -r SID -o new`", rowMoreSessions},
+	{"`/dev/disk/by-path`, `by-id`", rowByPath},
 	{"`-m session -R`", rowRescan},
 	{"`node.startup`", rowStartup},
 	{"`iscsid.safe_logout`", rowSafeLogout},
 	{"`umount`, `-U all` at shutdown", rowShutdown},
 	{"`node.session.timeo.replacement_timeout`", rowReplacement},
+	{"`node.conn[0].timeo.noop_out_*`", rowNoopOut},
 	{"`-m node -T IQN -o update`", rowUpdate},
 	{"`-m node -T IQN -o delete`", rowDelete},
 	{"`-m discoverydb -p IP -o delete`", rowDeleteDiscovery},
@@ -423,6 +425,21 @@ func rowReplacement(h *host, s *storage) {
 	if n := h.status(s.point).Mounts[0].Targets[0].Reconnects; n != 2 {
 		h.t.Errorf("status counts %d reconnects", n)
 	}
+}
+
+func rowNoopOut(h *host, s *storage) {
+	s.mount(s.record(storageA, "[target.session]\nnoop_interval = \"50ms\"\nnoop_timeout = \"20s\""))
+	// With the default, of 5 s, there would be four.
+	pinged := regexp.MustCompile(`"noptx_pdus": [0-9]{2}`)
+	if !eventually(20*time.Second, func() bool { return pinged.MatchString(h.mustIscsifs("status", "--json", s.point)) }) {
+		h.t.Error("a silent target is not asked for a sign of life")
+	}
+}
+
+func rowByPath(h *host, s *storage) {
+	s.mount(s.record(storageA, ""))
+	path := fmt.Sprintf("by-path/ip-%s-iscsi-%s-lun-1", s.daemon.Portal(), storageA)
+	h.sh(`cmp "$1/$2" "$3" && cmp "$1"/by-id/scsi-* "$3"`, s.point, path, s.file)
 }
 
 func rowUpdate(h *host, s *storage) {
