@@ -12,7 +12,7 @@
 //	daemon.go state.go    the daemon; its states, and the one place that changes them
 //	start.go logins.go    from nothing to files, and back if that fails
 //	mountpoint.go mounted.go  what is mounted on, and the mounted tree
-//	serve.go signals.go control.go  who asks for what; inuse.go, who is in the way
+//	serve.go signals.go control.go  who asks for what; inuse.go search.go, who is in the way
 //	flush.go stop.go      synchronize all volumes; unmount, flush, log out
 //	protect.go            to work on while memory is short
 //	report.go report_session.go trouble.go metrics.go  what it tells; classify.go, exit codes
