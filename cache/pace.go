@@ -66,10 +66,10 @@ func (p *pace) measure(v *Volume, n int, now int64) {
 	p.restart(now)
 }
 
-// allowed is how many frames v may hold.
+// allowed is how many frames v may hold, at least one.
 func (p *pace) allowed(v *Volume, now int64) int {
 	if p.computedAt == 0 || now-p.computedAt > int64(burst) {
-		p.allowance, p.computedAt = v.allowance(now), max(now, 1)
+		p.allowance, p.computedAt = max(v.allowance(now), 1), max(now, 1)
 	}
 	return p.allowance
 }

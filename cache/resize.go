@@ -132,7 +132,10 @@ func (v *Volume) resize() {
 
 func (v *Volume) takeOver(size int64) {
 	v.cap.size.Store(size)
-	v.cap.shrunk = false
+	if v.cap.shrunk {
+		v.cap.shrunk = false
+		v.back.soon() // what was held back
+	}
 }
 
 // capacityNow is Size with the lock held.

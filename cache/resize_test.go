@@ -453,3 +453,28 @@ func keepResizing(t *testing.T, v *Volume, disk *fakeDisk, least int64, done cha
 		}
 	}
 }
+
+// TestHeldUntilItGrows: what was held back while the disk was too small goes out when it
+// has grown, whoever notices that.
+func TestHeldUntilItGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8<<20/512)
+		v := open(t, disk, VolumeOptions{FlushInterval: time.Second})
+		if _, err := v.WriteAt(t.Context(), make([]byte, 512), 4<<20); err != nil {
+			t.Fatal(err)
+		}
+		disk.size.Store(2 << 20)
+		if !v.Shrunk() {
+			t.Fatal("it has not shrunk")
+		}
+		time.Sleep(time.Minute)
+		disk.size.Store(8 << 20)
+		if v.Shrunk() || disk.writes.Load() > 0 {
+			t.Fatalf("shrunk %v, %d writes", v.Shrunk(), disk.writes.Load())
+		}
+		time.Sleep(time.Minute)
+		if v.Unsynced() {
+			t.Error("what was held back is not written")
+		}
+	})
+}

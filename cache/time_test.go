@@ -301,3 +301,93 @@ func TestReadAheadOfSeveral(t *testing.T) {
 		}
 	})
 }
+
+// TestAgeBesideSlowWriteBack: a write-back that takes its time keeps nothing else from
+// going out in time.
+func TestAgeBesideSlowWriteBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slow, interval = time.Minute, 5 * time.Second
+		disk := newFakeDisk(t, 512, 8<<20/512)
+		v := open(t, disk, VolumeOptions{FlushInterval: interval})
+		start := time.Now()
+		var began atomic.Int64
+		disk.onWrite = func(_ context.Context, off int64, _ int) error {
+			if off == 0 {
+				time.Sleep(slow)
+			} else {
+				began.CompareAndSwap(0, int64(time.Since(start)))
+			}
+			return nil
+		}
+		mustWrite(t, v)
+		time.Sleep(interval)
+		if disk.writes.Load() != 1 {
+			t.Fatalf("%d write-backs", disk.writes.Load())
+		}
+		written := time.Since(start)
+		if _, err := v.WriteAt(t.Context(), make([]byte, 512), 4<<20); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * slow)
+		if after := time.Duration(began.Load()) - written; after < 0 || after > interval {
+			t.Errorf("write-back began %v after the write", after)
+		}
+	})
+}
+
+// TestNoBusyWait: while nothing can be done, nothing is looked for.
+func TestNoBusyWait(t *testing.T) {
+	for name, stick := range map[string]func(t *testing.T, v *Volume, disk *fakeDisk){
+		"held back": func(_ *testing.T, v *Volume, _ *fakeDisk) { v.HoldLate() },
+		"synchronizing": func(_ *testing.T, v *Volume, _ *fakeDisk) {
+			go func() { _ = v.Sync(context.Background()) }()
+		},
+		"synchronizing in the background": func(*testing.T, *Volume, *fakeDisk) {},
+		"erasing again": func(t *testing.T, v *Volume, disk *fakeDisk) {
+			if err := v.Zero(t.Context(), 0, 512); err != nil {
+				t.Fatal(err)
+			}
+			disk.epoch.Add(1)
+			disk.onErase = func(context.Context, int64, int64) error { time.Sleep(time.Hour); return nil }
+			go func() { _ = v.Sync(context.Background()) }()
+		},
+		"writing": func(t *testing.T, v *Volume, disk *fakeDisk) {
+			disk.onWrite = func(context.Context, int64, int) error { time.Sleep(time.Hour); return nil }
+			mustWrite(t, v)
+			go func() { _ = v.Sync(context.Background()) }()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := &askedSize{fakeDisk: newFakeDisk(t, 512, 8<<20/512)}
+				disk.onSync = func(context.Context) error { time.Sleep(time.Hour); return nil }
+				v := open(t, disk, VolumeOptions{})
+				if _, err := v.WriteAt(t.Context(), make([]byte, 512), 4<<20); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(4 * time.Second) // it is on the target, and not synchronized
+				if s := v.Stats(); s.HeldBytes == 0 {
+					t.Fatal("nothing waits to be synchronized")
+				}
+				stick(t, v, disk.fakeDisk)
+				time.Sleep(6 * time.Second)
+				before := disk.asked.Load()
+				time.Sleep(10 * time.Second)
+				if n := disk.asked.Load() - before; n > 100 {
+					t.Errorf("work was looked for %d times in 10 seconds", n)
+				}
+				v.WriteLate()
+				time.Sleep(3 * time.Hour)
+			})
+		})
+	}
+}
+
+// askedSize counts how often a Volume looks at its disk's size, as it does whenever it
+// looks for work.
+type askedSize struct {
+	*fakeDisk
+	asked atomic.Int64
+}
+
+func (d *askedSize) Size() int64 { d.asked.Add(1); return d.fakeDisk.Size() }

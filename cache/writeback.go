@@ -234,28 +234,40 @@ func (b *writeback) arm(v *Volume, now int64) {
 	b.timer.Reset(time.Duration(max(at-now, int64(time.Millisecond))))
 }
 
-// due is that moment; 0 = none.
+// soon has the timer look for what is to be done.
+func (b *writeback) soon() {
+	if !b.ended {
+		b.wakeAt = 1
+		b.timer.Reset(time.Millisecond)
+	}
+}
+
+// due is that moment; 0 = none. A worker that is busy may be so for long, and keeps
+// nothing else waiting.
 func (b *writeback) due(v *Volume, now int64) int64 {
 	frames, fl := v.cache.frames, &v.flush
 	at := int64(0)
 	goes := v.heldBack() == nil
-	idle := b.workers == 0 && goes && (len(v.barriers)+v.erased.owed == 0 || b.next(v) != 0) // else who lowers one kicks
-	if id := fl.dirty.head; id != 0 && idle {
+	more := b.workers < maxWorkers && goes && (len(v.barriers)+v.erased.owed == 0 || b.next(v) != 0) // else who lowers one kicks
+	if id := fl.dirty.head; id != 0 && more {
 		at = max(frames[id].at+v.age(), b.retryAt)
-		if fl.dirty.len*10 >= v.pace.allowed(v, now) {
+		if b.workers == 0 && fl.dirty.len*10 >= v.pace.allowed(v, now) {
 			at = min(at, max(frames[id].at+gatherTime, b.retryAt))
 		}
 	}
-	if fl.urgent.len > 0 && idle {
+	if fl.urgent.len > 0 && more {
 		at = max(b.retryAt, 1)
 	}
-	if since := v.unsyncedSince(); since != never && !b.cleaning {
+	if !goes || b.cleaning || v.sync.running != nil { // who ends that kicks
+		return at
+	}
+	if since := v.unsyncedSince(); since != never {
 		old := max(since+int64(v.opts.FlushInterval), b.retryAt)
 		if at == 0 || old < at {
 			at = old
 		}
 	}
-	if v.erased.owed > 0 && goes && !b.cleaning {
+	if v.erased.owed > 0 {
 		at = max(b.retryAt, 1)
 	}
 	return at
