@@ -45,10 +45,16 @@ func (c *Cache) become(id frameID, to state, gen uint64) {
 	f := &c.frames[id]
 	f.state, f.gen = to, gen
 	if to == clean {
+		if f.valid&^f.mask != 0 {
+			f.at = min(f.at, f.read)
+		}
 		f.mask, f.acked = 0, false
 	}
 	c.enter(id)
 	c.describeStatus(id)
+	if to == clean {
+		c.line.wake() // it may be evicted
+	}
 }
 
 // setFetch notes that a fetch is under way for the block of a frame in the

@@ -145,12 +145,12 @@ func (v *Volume) finish(cmd *command, err error, gaveUp bool) {
 		if c.frames[e.id].state == detached {
 			v.hold(-1) // see detach
 		}
-		if !v.ended && v.settled(c.lookup(v.id, cmd.first+int64(i)), e, err == nil, kept, now) != clean {
+		if !v.ended && v.settled(c.lookup(v.id, cmd.first+int64(i)), e, err == nil, kept, gaveUp, now) != clean {
 			retried = err != nil
 		}
 		c.unpin(e.id)
 	}
-	v.back.finished(v, cmd, err, now)
+	v.back.finished(v, cmd, err, gaveUp, now)
 	if retried && !gaveUp {
 		v.back.failed(v, err, now)
 	}
@@ -163,19 +163,23 @@ func (v *Volume) finish(cmd *command, err error, gaveUp bool) {
 // with GOOD, or not. id is the block's frame now: the one that was carried, or
 // one that took its place. Where the write-back failed, or where the target may
 // have lost it since and so not kept it, the data stays as old as it was.
-func (v *Volume) settled(id frameID, e entry, good, kept bool, now int64) state {
+func (v *Volume) settled(id frameID, e entry, good, kept, gaveUp bool, now int64) state {
 	c := v.cache
 	f := &c.frames[id]
 	f.acked = f.acked || good
 	switch {
 	case f.state == redirtied && kept:
-		c.become(id, dirty, f.gen)
+		gen := f.gen
+		if now >= f.at+v.age() && v.sync.running == nil { // overdue, though others are older in the list
+			gen = min(gen, v.flush.cut)
+		}
+		c.become(id, dirty, gen)
 	case f.state == redirtied:
 		c.become(id, dirty, min(f.gen, e.gen))
 	case kept:
 		f.at = now
 		c.become(id, written, v.flush.syncNo)
-	case f.acked:
+	case f.acked || gaveUp: // it may be another's who waits for it
 		c.become(id, dirty, e.gen)
 	default: // a write-through that failed: nobody was told that it is there
 		c.become(id, clean, 0)

@@ -74,7 +74,7 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 	}
 	n := v.missing(r.block, min(last, (reach-1)>>frameBits))
 	r.countMisses(r.block + int64(n))
-	f, err := v.newFetch(ctx, r.block, n, reach)
+	f, err := r.newFetch(ctx, n, reach)
 	if err != nil || f == nil {
 		return err
 	}
@@ -143,17 +143,26 @@ func (v *Volume) missing(first, last int64) int {
 	return int(last-first) + 1
 }
 
-// newFetch prepares to fetch n blocks from first on. It returns nil if that has
-// become needless while it waited for memory.
-func (v *Volume) newFetch(ctx context.Context, first int64, n int, size int64) (*fetch, error) {
-	c := v.cache
+// newFetch prepares to fetch n blocks from the present one on, of a disk of the given
+// size. It returns nil if that has become needless while it waited for memory.
+func (r *reader) newFetch(ctx context.Context, n int, size int64) (*fetch, error) {
+	v, c, first := r.v, r.v.cache, r.block
 	f := c.fetches.get()
 	f.users = 1
 	f.targets = append(f.targets, make([]frameID, n)...)
 	if !c.tryAlloc(f.targets) {
-		if err := c.alloc(ctx, f.targets); err != nil || v.ended || v.missing(first, first+int64(n)-1) < n || v.fetching(first) {
-			v.abandon(f, err == nil)
+		r.letGo()
+		err := c.alloc(ctx, f.targets)
+		switch {
+		case err != nil:
+			v.abandon(f, false)
 			return nil, err
+		case v.ended:
+			v.abandon(f, true)
+			return nil, ErrClosed
+		case v.missing(first, first+int64(n)-1) < n || v.fetching(first) || v.reach() != size:
+			v.abandon(f, true)
+			return nil, nil
 		}
 	}
 	v.begin(f, first, size)
@@ -244,6 +253,9 @@ func (v *Volume) merge(own, target frameID, fetched sectors) {
 	copySectors(c.bytes(own), zeroes[:], fetched&^f.valid&v.erased.sectors(f.block))
 	if f.valid == 0 {
 		f.at = c.now()
+	}
+	if f.valid == f.mask {
+		f.read = c.now()
 	}
 	f.valid |= fetched
 	c.describeStatus(own)

@@ -66,10 +66,20 @@ func (v *Volume) forgetSectors(id frameID, gone sectors) {
 	}
 	// Readers may be using the frame, and what is fetched later may not be
 	// written into what they read; so the rest moves. The barrier keeps all
-	// else from the frame while we wait for memory.
+	// else from the frame while we wait for memory, but that it may become clean.
 	var spare [1]frameID
-	if c.alloc(v.background, spare[:]) != nil {
-		return // the Volume is being closed
+	f.pins++
+	err := c.alloc(v.background, spare[:])
+	c.unpin(id)
+	switch {
+	case err != nil: // the Volume is being closed
+		return
+	case !f.state.held():
+		c.release(spare[0])
+		if f.state == clean {
+			c.drop(id)
+		}
+		return
 	}
 	c.setFetch(id, 0) // what is on its way is from before
 	copySectors(c.bytes(spare[0]), c.bytes(id), rest)

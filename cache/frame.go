@@ -77,6 +77,7 @@ func (s state) held() bool { return s >= dirty }
 type frame struct {
 	block      int64  // offset on the disk, in frames
 	at         int64  // Cache.now: dirty: of the first write; written: of the GOOD; clean: of the fetch
+	read       int64  // Cache.now of the first fetch: held: of what is valid and not in mask
 	gen        uint64 // dirty, redirtied: see flush; written: the syncNo that covers it
 	chain      frameID
 	prev, next frameID // in the list that its state asks for

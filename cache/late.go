@@ -8,7 +8,7 @@ func (v *Volume) WriteLate() {
 	defer c.mu.Unlock()
 	if !v.ended {
 		v.late = false
-		v.back.retryAt = 0
+		v.back.delay, v.back.retryAt = 0, 0
 		v.back.kick(v)
 	}
 }

@@ -140,10 +140,12 @@ func (v *Volume) awaitRoom(ctx context.Context, n int) error {
 			return true, 0
 		}
 		ok, again := v.roomFor(n)
-		if !ok {
-			v.back.kick(v)
+		if ok {
+			return true, 0
 		}
-		return ok, again
+		refusal = v.back.hopeless(v)
+		v.back.kick(v)
+		return refusal != nil, again
 	})
 	if err == nil && v.ended {
 		err = ErrClosed

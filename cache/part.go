@@ -10,8 +10,9 @@ func (w *writer) publishPart(ctx context.Context, lo, hi int) error {
 	v, c := w.v, w.v.cache
 	block, id := w.first+int64(w.done), w.spare[w.done]
 	touched, covered := v.logical(lo, hi)
+	oldest := v.oldest()
 	for {
-		old := c.lookup(v.id, block)
+		old := c.lookupYoung(v, block, oldest)
 		if old == 0 {
 			if touched == covered {
 				c.putPart(w, block, id, lo, hi, touched)

@@ -162,6 +162,38 @@ func (v *Volume) oldest() int64 {
 	return v.cache.now() - int64(v.opts.MaxAge)
 }
 
+// lookupYoung is lookup, and forgets first what was fetched before oldest. What is dirty
+// stays. Where readers use what is too old beside it, so does that, until they have ended:
+// what is fetched is not to come into it.
+func (c *Cache) lookupYoung(v *Volume, block, oldest int64) frameID {
+	id := c.lookup(v.id, block)
+	if id == 0 || oldest < 0 {
+		return id
+	}
+	f := &c.frames[id]
+	carried := int32(0)
+	if f.state == inflight {
+		carried = 1
+	}
+	switch {
+	case f.fetch != 0:
+	case f.state == clean && f.at < oldest:
+		c.drop(id)
+		return 0
+	case f.state.held() && f.read < oldest && f.pins == carried && f.valid != f.mask:
+		f.valid = f.mask
+		c.describeStatus(id)
+	}
+	return id
+}
+
+// letGo gives back what was pinned, to pin it again, so that nobody waits for what
+// another reader has pinned who waits too.
+func (r *reader) letGo() {
+	r.v.cache.releaseVec(r.vec[r.start:])
+	r.vec, r.block = r.vec[:r.start], r.off>>frameBits
+}
+
 // bounds is the part of the present block that is wanted.
 func (r *reader) bounds() (lo, hi int) {
 	base := r.block << frameBits
@@ -172,16 +204,12 @@ func (r *reader) bounds() (lo, hi int) {
 func (r *reader) hit(oldest int64) bool {
 	c := r.v.cache
 	lo, hi := r.bounds()
-	id := c.lookup(r.v.id, r.block)
+	id := c.lookupYoung(r.v, r.block, oldest)
 	if id == 0 {
 		return false
 	}
 	f := &c.frames[id]
 	if !f.valid.has(sectorRange(lo, hi)) {
-		return false
-	}
-	if f.at < oldest && f.state == clean && f.fetch == 0 {
-		c.drop(id)
 		return false
 	}
 	f.pins++

@@ -14,8 +14,8 @@ func (v *Volume) writeThrough(ctx context.Context, first int64, n int, failures 
 		if err := v.passBarriers(ctx, block, block); err != nil {
 			return err
 		}
-		if v.resize(); v.cap.shrunk {
-			return ErrShrunk
+		if held := v.heldBack(); held != nil {
+			return held
 		}
 		v.observe()
 		if v.erased.owes(block) {

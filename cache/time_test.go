@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -391,3 +392,87 @@ type askedSize struct {
 }
 
 func (d *askedSize) Size() int64 { d.asked.Add(1); return d.fakeDisk.Size() }
+
+// TestMaxAgeBesideWrites: that a part of a block is written does not make the rest of it
+// younger, nor does it come to the disk again.
+func TestMaxAgeBesideWrites(t *testing.T) {
+	for _, blockSize := range []int{512, 4096} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := newFakeDisk(t, blockSize, 8<<20/blockSize)
+			v := open(t, disk, VolumeOptions{MaxAge: time.Minute})
+			p := make([]byte, frameSize)
+			read := func() {
+				t.Helper()
+				if _, err := v.ReadAt(t.Context(), p, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write := func(b byte) {
+				t.Helper()
+				if _, err := v.WriteAt(t.Context(), bytes.Repeat([]byte{b}, 512), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			read()
+			time.Sleep(2 * time.Minute)
+			disk.data[1024] = 7 // another host
+			write(1)
+			if read(); p[1024] != 7 {
+				t.Errorf("block %d: what was too old is there again after a write beside it", blockSize)
+			}
+			if err := v.Sync(t.Context()); err != nil || disk.data[1024] != 7 {
+				t.Errorf("block %d: %v; another host's data is overwritten by what was too old", blockSize, err)
+			}
+			time.Sleep(30 * time.Second)
+			write(2)
+			time.Sleep(20 * time.Second) // written and synchronized
+			disk.data[1024] = 8
+			time.Sleep(11 * time.Second)
+			if read(); blockSize == 512 && p[1024] != 8 {
+				t.Errorf("block %d: what is too old is younger for a write beside it", blockSize)
+			}
+			write(3)
+			disk.data[2048] = 9
+			for range 30 { // dirty all the time
+				time.Sleep(3 * time.Second)
+				write(4)
+			}
+			if read(); blockSize == 512 && p[2048] != 9 {
+				t.Errorf("block %d: what is too old stays for writes beside it", blockSize)
+			}
+		})
+	}
+}
+
+// TestAgeOfRewritten: what is written to a block while a write-back of it takes its time
+// is old when that ends, though younger data waits before it.
+func TestAgeOfRewritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = 5 * time.Second
+		disk := newFakeDisk(t, 512, 8<<20/512)
+		start := time.Now()
+		var began []time.Duration
+		disk.onWrite = func(_ context.Context, off int64, _ int) error {
+			if off == 0 {
+				began = append(began, time.Since(start))
+				time.Sleep(interval)
+			}
+			return nil
+		}
+		v := open(t, disk, VolumeOptions{FlushInterval: interval})
+		mustWrite(t, v)
+		time.Sleep(interval)
+		mustWrite(t, v)
+		rewritten := time.Since(start)
+		for range 30 { // some other data is always young
+			time.Sleep(100 * time.Millisecond)
+			if _, err := v.WriteAt(t.Context(), make([]byte, 512), 4<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if len(began) != 2 || began[1]-rewritten > interval {
+			t.Errorf("write-backs began after %v, the second write was after %v", began, rewritten)
+		}
+	})
+}

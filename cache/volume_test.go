@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestEndOfDisk(t *testing.T) {
@@ -191,5 +195,54 @@ func mustWrite(t testing.TB, v *Volume) {
 	t.Helper()
 	if _, err := v.WriteAt(t.Context(), bytes.Repeat([]byte{1}, 512), 0); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWriterWithoutHope: who waits for room is told of it when none can come: what is
+// dirty is held back, or fails again and again.
+func TestWriterWithoutHope(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault, want error
+		late        bool
+	}{
+		"late":      {errFault, ErrLate, true},
+		"no space":  {unix.ENOSPC, unix.ENOSPC, false},
+		"any error": {errFault, errFault, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := newFakeDisk(t, 512, 8<<20/512)
+				var fails atomic.Bool
+				fails.Store(true)
+				disk.onWrite = func(context.Context, int64, int) error {
+					if fails.Load() {
+						return c.fault
+					}
+					return nil
+				}
+				v := open(t, disk, VolumeOptions{DirtyLimit: 1 << 20, HoldLate: func(error) bool { return c.late }})
+				write := func() error {
+					_, err := v.WriteAt(t.Context(), make([]byte, 8<<20), 0)
+					return err
+				}
+				start := time.Now()
+				for range 2 {
+					if err := write(); err != c.want {
+						t.Errorf("%v, want %v", err, c.want)
+					}
+				}
+				if took := time.Since(start); took > time.Minute {
+					t.Errorf("it took %v", took)
+				}
+				if v.Stats().DirtyBytes == 0 {
+					t.Error("what is dirty was not kept")
+				}
+				fails.Store(false)
+				v.WriteLate()
+				if err := write(); err != nil {
+					t.Errorf("once the disk takes it: %v", err)
+				}
+			})
+		})
 	}
 }

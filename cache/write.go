@@ -88,6 +88,9 @@ func (v *Volume) writePiece(ctx context.Context, p []byte, off int64) error {
 		return err
 	}
 	defer v.hold(-w.n)
+	if held := v.heldBack(); held != nil && v.opts.Mode != Writeback {
+		return held
+	}
 	if err := c.alloc(ctx, w.spare[:w.n]); err != nil {
 		return err
 	}
@@ -182,6 +185,10 @@ func (v *Volume) put(block int64, id frameID, valid, mask sectors) {
 		return
 	}
 	o := &c.frames[old]
+	f.read = o.read
+	if o.state == clean {
+		f.read = o.at
+	}
 	f.mask |= o.mask
 	f.acked = f.acked || o.acked
 	s := dirty

@@ -33,8 +33,9 @@ type writeback struct {
 	workers  int                   // goroutines
 	running  map[*command]struct{} // under way
 	changed  chan struct{}         // closed when a command has ended; nil = nobody waits
-	failures uint64                // commands that failed, or were given up
+	failures uint64                // commands that failed
 	err      error                 // of the last of them
+	cause    error                 // why the last one is to be tried again
 	delay    time.Duration         // 0 = the last write-back succeeded
 	troubled bool                  // the log knows that write-backs fail
 	retryAt  int64
@@ -159,14 +160,15 @@ func (b *writeback) started(v *Volume, cmd *command) {
 }
 
 // finished notes that cmd is not under way any more.
-func (b *writeback) finished(v *Volume, cmd *command, err error, now int64) {
+func (b *writeback) finished(v *Volume, cmd *command, err error, gaveUp bool, now int64) {
 	delete(b.running, cmd)
 	b.answered = now
-	if err != nil {
-		b.failures, b.err = b.failures+1, err
-	} else {
+	switch {
+	case err == nil:
 		b.delay, b.retryAt = 0, 0
 		v.pace.measure(v, len(cmd.entries), now)
+	case !gaveUp:
+		b.failures, b.err = b.failures+1, err
 	}
 	if b.changed != nil {
 		close(b.changed)
@@ -182,13 +184,25 @@ func (b *writeback) failed(v *Volume, err error, now int64) {
 		v.log.Error().Err(err).Msg(troubleText(err))
 	}
 	b.delay = min(max(2*b.delay, retryDelay), maxRetryDelay)
-	b.retryAt = now + int64(b.delay)
+	b.retryAt, b.cause = now+int64(b.delay), err
 	v.sync.fail(err)
 	if !v.late && v.opts.HoldLate != nil && v.opts.HoldLate(err) {
 		v.late = true
 		v.log.Warn().Int64("bytes", v.dirtyBytes()).
 			Msg("dirty data is held back: the disk was away for so long that another host may own it by now; `iscsifs sync` writes it")
 	}
+}
+
+// hopeless is why no room comes for writers who wait for it: what is dirty is held back,
+// or has failed so often that it is only tried now and then. nil = it may come.
+func (b *writeback) hopeless(v *Volume) error {
+	if held := v.heldBack(); held != nil {
+		return held
+	}
+	if b.delay == maxRetryDelay {
+		return b.cause
+	}
+	return nil
 }
 
 // troubleText says what becomes of data that cannot be written, and what to do.
