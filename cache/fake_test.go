@@ -79,7 +79,7 @@ func (d *fakeDisk) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error 
 		}
 	}
 	d.pause()
-	if d.fails() {
+	if d.fails() || d.yields && ctx.Err() != nil {
 		return errFault
 	}
 	for _, b := range bufs {
@@ -114,7 +114,7 @@ func (d *fakeDisk) WritevAt(ctx context.Context, bufs [][]byte, off int64) error
 		}
 	}
 	d.pause()
-	fails := d.fails()
+	fails := d.fails() || d.yields && ctx.Err() != nil
 	for _, b := range bufs {
 		for len(b) > 0 {
 			if fails && rand.IntN(4) == 0 { // some of it may be written all the same
@@ -181,7 +181,7 @@ func (d *fakeDisk) Sync(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.fails() {
+	if d.fails() || d.yields && ctx.Err() != nil {
 		return errFault
 	}
 	d.mu.Lock()
@@ -243,7 +243,7 @@ func (d *fakeDisk) erase(ctx context.Context, off, n int64, free bool) error {
 			return err
 		}
 	}
-	fails := d.fails() && !d.sound
+	fails := (d.fails() || d.yields && ctx.Err() != nil) && !d.sound
 	for at := off; at < off+n; at += sectorSize {
 		if fails && rand.IntN(4) == 0 {
 			return errFault

@@ -97,6 +97,16 @@ func (w *modelWriter) step(ctx context.Context) error {
 	if w.rng.IntN(200) == 0 {
 		w.disk.crash()
 	}
+	switch w.rng.IntN(400) {
+	case 0:
+		if err := w.v.Distrust(ctx); err != nil {
+			return err
+		}
+	case 1:
+		w.v.HoldLate()
+		w.disk.pause()
+		w.v.WriteLate()
+	}
 	if w.rng.IntN(50) == 0 {
 		w.hot = w.rng.IntN(len(w.model))
 	}
@@ -120,7 +130,7 @@ func (w *modelWriter) step(ctx context.Context) error {
 	case 15:
 		return w.allocation(ctx, part, off)
 	case 3:
-		return w.giveUp(part, off)
+		return w.giveUp(ctx, part, off)
 	case 4, 5, 6, 7, 8:
 		return w.pinned(ctx, part, off)
 	case 9, 10, 11, 12, 13, 14:
@@ -191,26 +201,40 @@ func (w *modelWriter) allocation(ctx context.Context, part []byte, off int64) er
 	return nil
 }
 
-// giveUp reads with a context that has ended.
-func (w *modelWriter) giveUp(part []byte, off int64) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	got := make([]byte, len(part))
-	if _, err := w.v.ReadAt(ctx, got, off); err != nil {
+// giveUp does something with a context that has ended, or ends soon.
+func (w *modelWriter) giveUp(ctx context.Context, part []byte, off int64) error {
+	soon, cancel := context.WithTimeout(ctx, time.Duration(w.rng.IntN(300))*time.Microsecond)
+	defer cancel()
+	switch w.rng.IntN(5) {
+	case 0:
+		got := make([]byte, len(part))
+		if _, err := w.v.ReadAt(soon, got, off); err != nil {
+			return nil
+		}
+		return w.compare(nil, got, part, off)
+	case 1:
+		_ = w.v.Sync(soon)
 		return nil
+	case 2:
+		_ = w.v.Zero(soon, off, int64(len(part)))
+	case 3:
+		_ = w.v.Punch(soon, off, int64(len(part)))
+	case 4:
+		_, _ = w.v.WriteAt(soon, make([]byte, len(part)), off)
 	}
-	return w.compare(nil, got, part, off)
+	// Any part of it may be done, but nothing comes later.
+	return untilGood(func() error { _, err := w.v.WriteAt(ctx, part, off); return err })
 }
 
 // untilGood repeats what fails because of an injected fault, or of a disk that has
-// shrunk for a while.
+// shrunk, or is held back, for a while.
 func untilGood(do func() error) error {
 	for {
 		err := do()
-		if !errors.Is(err, errFault) && !errors.Is(err, ErrShrunk) {
+		if !errors.Is(err, errFault) && !errors.Is(err, ErrShrunk) && !errors.Is(err, ErrLate) {
 			return err
 		}
-		if err == ErrShrunk {
+		if err == ErrShrunk || err == ErrLate {
 			time.Sleep(time.Millisecond)
 		}
 	}

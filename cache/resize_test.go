@@ -424,7 +424,7 @@ func disturbBeyond(t *testing.T, v *Volume, from int64, done chan struct{}) {
 		}
 		time.Sleep(100 * time.Microsecond)
 		off := from + rand.Int64N(1<<20)
-		if _, err := v.WriteAt(t.Context(), p[:1+rand.IntN(len(p))], off); err != nil && err != ErrEnd && err != ErrShrunk && err != errFault {
+		if _, err := v.WriteAt(t.Context(), p[:1+rand.IntN(len(p))], off); err != nil && err != ErrEnd && err != ErrShrunk && err != ErrLate && err != errFault {
 			t.Errorf("write: %v", err)
 		}
 		if _, err := v.ReadAt(t.Context(), p, off); err != nil && err != io.EOF && err != ErrShrunk && err != errFault && err != io.ErrUnexpectedEOF {
