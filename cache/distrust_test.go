@@ -54,3 +54,36 @@ func TestDistrust(t *testing.T) {
 		}
 	})
 }
+
+// TestDistrustOfLateFetch: what is on its way when the disk is distrusted is from before,
+// also where a part of the block is dirty.
+func TestDistrustOfLateFetch(t *testing.T) {
+	for _, write := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := newFakeDisk(t, 512, 64)
+			v := open(t, disk, VolumeOptions{})
+			late := &lateReads{fakeDisk: disk, release: make(chan struct{})}
+			v.dev = late
+			done := make(chan error)
+			p := make([]byte, 1)
+			go func() { _, err := v.ReadAt(t.Context(), p, 0); done <- err }()
+			synctest.Wait()
+			if write {
+				if _, err := v.WriteAt(t.Context(), make([]byte, 512), 1024); err != nil {
+					t.Fatal(err)
+				}
+			}
+			disk.data[0] = 9 // the other host
+			if err := v.Distrust(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			close(late.release)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if _, err := v.ReadAt(t.Context(), p, 0); err != nil || p[0] != 9 {
+				t.Errorf("%v, read %d, want what the other host wrote", err, p[0])
+			}
+		})
+	}
+}

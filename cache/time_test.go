@@ -197,6 +197,25 @@ func TestLateFetch(t *testing.T) {
 			}
 			return v.Punch(ctx, 0, 512)
 		},
+		"write beside it, punch, sync": func(ctx context.Context, v *Volume, _ *fakeDisk) error {
+			if _, err := v.WriteAt(ctx, make([]byte, 512), 1024); err != nil {
+				return err
+			}
+			if err := v.Punch(ctx, 0, 512); err != nil {
+				return err
+			}
+			return v.Sync(ctx)
+		},
+		"punch, sync, write beside it": func(ctx context.Context, v *Volume, _ *fakeDisk) error {
+			if err := v.Punch(ctx, 0, 512); err != nil {
+				return err
+			}
+			if err := v.Sync(ctx); err != nil {
+				return err
+			}
+			_, err := v.WriteAt(ctx, make([]byte, 512), 1024)
+			return err
+		},
 		"punch, lost, repaid, sync": func(ctx context.Context, v *Volume, disk *fakeDisk) error {
 			if err := v.Punch(ctx, 0, 512); err != nil {
 				return err
