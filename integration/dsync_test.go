@@ -103,16 +103,23 @@ func TestDurableDD(t *testing.T) {
 	}
 }
 
-// TestDurableAIO: fio's libaio with an fsync behind every write has all of it on
-// the target's medium, also when its power fails.
+// TestDurableAIO: fio's libaio with an fsync behind every eighth write, or with O_DSYNC,
+// has all of it on the target's medium, also when its power fails.
 func TestDurableAIO(t *testing.T) {
 	needTools(t, "fio")
-	h, s, m := durable(t)
-	before := len(s.Commands())
-	job := fioJob{"--ioengine=libaio", "--direct=1", "--iodepth=16", "--rw=randwrite", "--bs=4k", "--size=1m", "--fsync=8",
-		"--end_fsync=1", "--verify=crc32c", "--do_verify=0"}
-	h.fio(job, m.lun(0))
-	s.wantDurable(t, before)
-	copied := h.write("medium", string(s.medium(t, 0, 0, smallDisk)), 0o600)
-	h.fio(job, copied, "--verify_only=1", "--do_verify=1")
+	for name, durably := range map[string]fioJob{
+		"fsync":   {"--fsync=8", "--end_fsync=1"},
+		"O_DSYNC": {"--sync=dsync"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s, m := durable(t)
+			before := len(s.Commands())
+			job := append(fioJob{"--ioengine=libaio", "--direct=1", "--iodepth=16", "--rw=randwrite", "--bs=4k", "--size=1m",
+				"--verify=crc32c", "--do_verify=0"}, durably...)
+			h.fio(job, m.lun(0))
+			s.wantDurable(t, before)
+			copied := h.write("medium", string(s.medium(t, 0, 0, smallDisk)), 0o600)
+			h.fio(job, copied, "--verify_only=1", "--do_verify=1")
+		})
+	}
 }

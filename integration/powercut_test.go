@@ -2,11 +2,14 @@ package integration
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -110,4 +113,93 @@ func TestRestartUnderExt4(t *testing.T) {
 	point = h.mountFS(copied, "loop")
 	h.fio(job, point+"/file", "--verify_only=1")
 	h.sh(`umount "$1"`, point)
+}
+
+// TestPowerCutOfBoth: iscsifs is killed under writers and the target loses its power with
+// it. Each sector then holds a version no older than the last one that an fsync answered
+// for, and no newer than the last one that was written.
+func TestPowerCutOfBoth(t *testing.T) {
+	const writers = 4
+	for _, mode := range []string{"writeback", "writethrough"} {
+		t.Run(mode, func(t *testing.T) {
+			h := newHost(t)
+			s := h.script(target.NewMemoryLUN(smallDisk, 512, target.WriteCache()))
+			m := h.mount(s.config("flush_interval = \"100ms\"\nmode = \"" + mode + "\""))
+			daemon := m.daemon(t)
+			var running sync.WaitGroup
+			var parts [writers]versions
+			for w := range writers {
+				f := open(t, m.lun(0), os.O_RDWR)
+				running.Go(func() { parts[w].write(f, int64(w), writers) })
+			}
+			time.Sleep(time.Second)
+			if err := unix.Kill(daemon, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.PowerCut(); err != nil {
+				t.Fatal(err)
+			}
+			running.Wait()
+			medium := s.medium(t, 0, 0, smallDisk)
+			durable := 0
+			for w := range parts {
+				durable += parts[w].check(t, medium, int64(w), writers)
+			}
+			if durable < 2*writers {
+				t.Errorf("%d sectors were synchronized: nothing was tested", durable)
+			}
+			m.umount()
+		})
+	}
+}
+
+// versions are what one writer has done to its sectors, by number.
+type versions struct{ begun, durable [256]uint64 }
+
+// write writes versions to sectors, every writers-th from the first on, with an fsync now
+// and then, until the file fails.
+func (v *versions) write(f *os.File, first, writers int64) {
+	defer f.Close()
+	rng := rand.New(rand.NewPCG(6, uint64(first)))
+	p := make([]byte, 512)
+	for n := uint64(1); ; n++ {
+		b := rng.Int64N(int64(len(v.begun)))
+		for i := 0; i < len(p); i += 8 {
+			binary.LittleEndian.PutUint64(p[i:], n)
+		}
+		v.begun[b] = n
+		if _, err := f.WriteAt(p, (b*writers+first)*int64(len(p))); err != nil {
+			return
+		}
+		if rng.IntN(20) > 0 {
+			continue
+		}
+		if err := f.Sync(); err != nil {
+			return
+		}
+		v.durable = v.begun
+	}
+}
+
+// check compares a medium with what may be there, and returns how many sectors an fsync
+// has answered for.
+func (v *versions) check(t *testing.T, medium []byte, first, writers int64) (durable int) {
+	t.Helper()
+	for b := range v.begun {
+		p := medium[(int64(b)*writers+first)*512:][:512]
+		n := binary.LittleEndian.Uint64(p)
+		for i := 0; i < len(p); i += 8 {
+			if binary.LittleEndian.Uint64(p[i:]) != n {
+				t.Errorf("sector %d of writer %d is torn", b, first)
+				break
+			}
+		}
+		if n < v.durable[b] || n > v.begun[b] {
+			t.Errorf("sector %d of writer %d holds version %d: %d is durable, %d the last", b, first, n, v.durable[b], v.begun[b])
+		}
+		if v.durable[b] > 0 {
+			durable++
+		}
+	}
+	return durable
 }
