@@ -727,3 +727,34 @@ func TestWrittenBetweenErasures(t *testing.T) {
 		}
 	}
 }
+
+// TestWriteBackBesideErase: what is dirty around a range that is being erased goes out, and
+// nothing of the range goes with it.
+func TestWriteBackBesideErase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8*frameSize/512)
+		step := make(chan struct{})
+		disk.onErase = func(context.Context, int64, int64) error { <-step; return nil }
+		v := open(t, disk, VolumeOptions{})
+		if _, err := v.WriteAt(t.Context(), bytes.Repeat([]byte{1}, 8*frameSize), 0); err != nil {
+			t.Fatal(err)
+		}
+		erased, synced := make(chan error, 1), make(chan error, 1)
+		go func() { erased <- v.Zero(t.Context(), 2*frameSize, 2*frameSize) }()
+		synctest.Wait()
+		go func() { synced <- v.Sync(t.Context()) }()
+		synctest.Wait()
+		if n := disk.written.Load(); n != 6*frameSize {
+			t.Errorf("%d bytes were written beside the range, want %d", n, 6*frameSize)
+		}
+		close(step)
+		if err := errors.Join(<-erased, <-synced); err != nil {
+			t.Error(err)
+		}
+		for block, want := range []byte{1, 1, 0, 0, 1, 1, 1, 1} {
+			if got := disk.snapshot()[block*frameSize]; got != want {
+				t.Errorf("block %d holds %d, want %d", block, got, want)
+			}
+		}
+	})
+}

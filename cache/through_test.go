@@ -63,3 +63,28 @@ func TestThroughHeldBack(t *testing.T) {
 		mustWrite(t, v)
 	}
 }
+
+// TestThroughHeldBackMeanwhile: what waits for another's write-back of the block is not
+// sent after it, when all has come to be held back.
+func TestThroughHeldBackMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8)
+		step := make(chan struct{})
+		disk.onWrite = func(context.Context, int64, int) error { <-step; return nil }
+		v := open(t, disk, VolumeOptions{Mode: Writethrough})
+		first, second := make(chan error, 1), make(chan error, 1)
+		for _, result := range []chan error{first, second} {
+			go func() { _, err := v.WriteAt(t.Context(), make([]byte, 512), 0); result <- err }()
+			synctest.Wait()
+		}
+		v.HoldLate()
+		close(step)
+		if err := <-first; err != nil {
+			t.Errorf("what was sent before: %v", err)
+		}
+		if err := <-second; err != ErrLate || disk.writes.Load() != 1 {
+			t.Errorf("%v, %d writes", err, disk.writes.Load())
+		}
+		v.WriteLate()
+	})
+}
