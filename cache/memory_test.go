@@ -21,7 +21,7 @@ func TestShortMemoryOfManyDisks(t *testing.T) {
 			answerAfter(disk, time.Millisecond)
 			v := openOn(t, c, disk, VolumeOptions{})
 			readers.Go(func() {
-				for range 10 {
+				for range 2 {
 					if _, err := v.ReadAt(t.Context(), make([]byte, 1), piece/2*frameSize); err != nil {
 						t.Error(err)
 					}

@@ -432,26 +432,31 @@ func TestMaxAgeBesideWrites(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			another := func(at int, b byte) { // host
+				disk.mu.Lock()
+				defer disk.mu.Unlock()
+				disk.data[at] = b
+			}
 			read()
 			time.Sleep(2 * time.Minute)
-			disk.data[1024] = 7 // another host
+			another(1024, 7)
 			write(1)
 			if read(); p[1024] != 7 {
 				t.Errorf("block %d: what was too old is there again after a write beside it", blockSize)
 			}
-			if err := v.Sync(t.Context()); err != nil || disk.data[1024] != 7 {
+			if err := v.Sync(t.Context()); err != nil || disk.snapshot()[1024] != 7 {
 				t.Errorf("block %d: %v; another host's data is overwritten by what was too old", blockSize, err)
 			}
 			time.Sleep(30 * time.Second)
 			write(2)
 			time.Sleep(20 * time.Second) // written and synchronized
-			disk.data[1024] = 8
+			another(1024, 8)
 			time.Sleep(11 * time.Second)
 			if read(); blockSize == 512 && p[1024] != 8 {
 				t.Errorf("block %d: what is too old is younger for a write beside it", blockSize)
 			}
 			write(3)
-			disk.data[2048] = 9
+			another(2048, 9)
 			for range 30 { // dirty all the time
 				time.Sleep(3 * time.Second)
 				write(4)
@@ -470,10 +475,10 @@ func TestAgeOfRewritten(t *testing.T) {
 		const interval = 5 * time.Second
 		disk := newFakeDisk(t, 512, 8<<20/512)
 		start := time.Now()
-		var began []time.Duration
+		began := make(chan time.Duration, 100)
 		disk.onWrite = func(_ context.Context, off int64, _ int) error {
 			if off == 0 {
-				began = append(began, time.Since(start))
+				began <- time.Since(start)
 				time.Sleep(interval)
 			}
 			return nil
@@ -490,8 +495,12 @@ func TestAgeOfRewritten(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		if len(began) != 2 || began[1]-rewritten > interval {
-			t.Errorf("write-backs began after %v, the second write was after %v", began, rewritten)
+		if n := len(began); n != 2 {
+			t.Fatalf("%d write-backs", n)
+		}
+		<-began
+		if again := <-began; again-rewritten > interval {
+			t.Errorf("written after %v, the write-back began after %v", rewritten, again)
 		}
 	})
 }
