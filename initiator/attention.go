@@ -37,6 +37,11 @@ func (s *Session) attentionLocked(lun scsi.LUN, sense scsi.Sense) {
 	case d != nil && kind != 0:
 		d.announceLocked(kind)
 	}
+	// The next command is not to go out before the reservation is proven: who took it may
+	// have let go of it again, and nothing else would keep the command from the medium.
+	if d != nil && attention == scsi.ReservationsChanged && d.hold.Load() != nil {
+		d.suspectLocked()
+	}
 	// A logical unit that comes, with another behind its number, reports a power
 	// on or a change of its identity.
 	if d != nil && (attention == scsi.ResetAttention || attention == scsi.IdentityChanged) {

@@ -285,12 +285,11 @@ func (m *Paths) join(u *Unit, d *Disk) {
 	}
 	info.complete(&known)
 	d.info.Store(&info)
-	if err := u.registerPath(m.ctx, d); err != nil {
+	if err := u.admit(m.ctx, d); err != nil {
 		m.routeOf(d.s).refuse(u, err)
 		_ = d.Close()
 		return
 	}
-	u.add(d)
 	m.routeOf(d.s).accept(u)
 }
 

@@ -89,12 +89,27 @@ func (d *Disk) take(h *hold, login int) bool {
 	return true
 }
 
-// lose gives up a hold that the target does not know of any more: commands that
-// would change the medium fail from now on, those that wait too.
+// lose gives up a hold that the target does not know of any more, for all paths to the
+// logical unit.
 func (d *Disk) lose(h *hold, why error) {
-	e := d.error("write", fmt.Errorf("%w: %w", ErrReservationLost, why))
-	if h.lost != nil || !d.hold.CompareAndSwap(h, &hold{key: h.key, volatile: h.volatile, lost: e}) {
+	why = fmt.Errorf("%w: %w", ErrReservationLost, why)
+	if !d.loseHold(h, why) {
 		return
+	}
+	d.s.mu.Lock()
+	u := d.unit
+	d.s.mu.Unlock()
+	if u != nil {
+		u.loseOthers(d, why)
+	}
+}
+
+// loseHold gives up the disk's hold: commands that would change the medium fail with why
+// from now on, those that wait too. It is false if the hold was lost or replaced before.
+func (d *Disk) loseHold(h *hold, why error) bool {
+	e := d.error("write", why)
+	if h.lost != nil || !d.hold.CompareAndSwap(h, &hold{key: h.key, volatile: h.volatile, lost: e}) {
+		return false
 	}
 	d.s.cfg.Logger.Error().Err(e).Msg("nothing is written to the LUN until it is reserved again")
 	s := d.s
@@ -109,6 +124,7 @@ func (d *Disk) lose(h *hold, why error) {
 			t = next
 		}
 	}
+	return true
 }
 
 // guarded tells whether a command is kept from the target when the reservation is

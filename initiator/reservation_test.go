@@ -270,6 +270,23 @@ func TestPreemptedIsNoticed(t *testing.T) {
 	}
 }
 
+// TestPreemptedForAWhile: the other host took over, wrote, and let go again, all of which
+// only a unit attention tells. The write that gets it is not repeated: nothing would keep
+// it from what the other host wrote.
+func TestPreemptedForAWhile(t *testing.T) {
+	l := reservedLab(t)
+	other := l.other("2", 1)
+	l.reserve(other, theirKey, ourKey)
+	if err := writeTo(t, other, 2, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Release(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(t, "write", writeTo(t, l.disk, 9, 0))
+	l.holds(pattern(2, 512), 0)
+}
+
 // TestFalseAlarm: a unit attention about reservations is a reason to look, not a
 // loss.
 func TestFalseAlarm(t *testing.T) {

@@ -17,7 +17,7 @@ func (u *Unit) Reserve(ctx context.Context, key, preempt uint64) error {
 		switch err := d.Reserve(ctx, key, preempt); {
 		case err == nil:
 			reserved = append(reserved, d)
-		case AwayTooLong(err):
+		case AwayTooLong(err), refusedForAccess(err):
 			lost = err
 			absent = append(absent, d)
 		default:
@@ -29,10 +29,17 @@ func (u *Unit) Reserve(ctx context.Context, key, preempt uint64) error {
 		return lost
 	}
 	for _, d := range absent {
-		// It may have come back just then.
+		// It may have come back just then. Else it is no path until it can register.
 		_ = d.holdAs(ctx, reserved[0].hold.Load())
 	}
 	return nil
+}
+
+// refusedForAccess tells whether the path's state allows no PERSISTENT RESERVE OUT:
+// unavailable, or in transition (SPC-4, Section 5.15.2.4.5).
+func refusedForAccess(err error) bool {
+	_, refused := accessRefused(err)
+	return refused
 }
 
 // Release is [Disk.Release], by every path.
@@ -90,23 +97,48 @@ func (u *Unit) Reservation() (all Reservation) {
 	return all
 }
 
-// registerPath gives a disk that is to become a path its part in the unit's
-// reservation, if the unit has one.
-func (u *Unit) registerPath(ctx context.Context, d *Disk) error {
+// admit makes a disk a further path, with its part in the unit's reservation if the unit
+// has one. The caller has proven that it leads to the unit.
+func (u *Unit) admit(ctx context.Context, d *Disk) error {
 	u.reserving.Lock()
 	defer u.reserving.Unlock()
 	for _, other := range u.disks() {
-		if h := other.hold.Load(); h != nil {
-			return d.holdAs(ctx, h)
+		h := other.hold.Load()
+		if h == nil {
+			continue
 		}
+		if err := d.holdAs(ctx, h); err != nil {
+			return err
+		}
+		break
+	}
+	u.add(d)
+	if h := d.hold.Load(); h != nil && h.lost != nil {
+		u.loseOthers(d, h.lost.Err)
 	}
 	return nil
 }
 
 // holdAs gives the disk the hold of another path: when it is next asked what it is,
 // which is now if its session is there, the reservation is proven to be unbroken and
-// the key registered.
+// the key registered. After an error nothing goes out on it before that.
 func (d *Disk) holdAs(ctx context.Context, h *hold) error {
 	d.hold.Store(h)
-	return d.Refresh(ctx)
+	err := d.Refresh(ctx)
+	if err != nil {
+		d.s.mu.Lock()
+		defer d.s.mu.Unlock()
+		d.suspectLocked()
+	}
+	return err
+}
+
+// loseOthers gives up the holds of the other paths, when one has found that the
+// reservation is lost: they would write as soon as the other host lets go.
+func (u *Unit) loseOthers(d *Disk, why error) {
+	for _, other := range u.disks() {
+		if h := other.hold.Load(); other != d && h != nil {
+			other.loseHold(h, why)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
@@ -155,4 +156,96 @@ func TestUnitReserveAtForgetfulTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.wantKeys(0, 0)
+}
+
+// TestUnitReservationLostByOnePath: what one path has found out holds for all: the
+// other host may have let go by now, and the other paths would write over what it wrote.
+func TestUnitReservationLostByOnePath(t *testing.T) {
+	l := newPathsLab(t, 2)
+	if err := l.u.Reserve(timeout(t), ourKey, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.OnExecute(target.Once(target.SCSI(target.OpWrite10)), target.AnswerWith(target.Answer{Status: 0x18}))
+	for range 5 {
+		if err := l.u.WritevAt(timeout(t), [][]byte{pattern(1, 512)}, 0); !errors.Is(err, ErrReservationLost) {
+			t.Errorf("a write after RESERVATION CONFLICT: %v", err)
+		}
+	}
+	if n := l.Counters().ByOpcode[target.OpWrite10]; n != 1 {
+		t.Errorf("%d writes were sent, the first of them was the last that may be", n)
+	}
+	if err := l.u.Reserve(timeout(t), ourKey, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		l.write(pattern(uint64(i), 512), 0)
+	}
+	l.holds(pattern(3, 512), 0)
+}
+
+// TestUnitReserveUnavailablePath: a path in a state in which the target takes no
+// PERSISTENT RESERVE OUT (SPC-4, Section 5.15.2.4.5) keeps no other from reserving, and
+// registers before it is used.
+func TestUnitReserveUnavailablePath(t *testing.T) {
+	for name, state := range map[string]target.AccessState{"unavailable": target.Unavailable, "standby": target.Standby, "transitioning": target.Transitioning} {
+		t.Run(name, func(t *testing.T) {
+			l := newPathsTarget(t, 2)
+			l.SetAccessState(1, state)
+			l.login()
+			l.awaitAccess(scsi.AccessState(state), scsi.ActiveOptimized)
+			if err := l.u.Reserve(timeout(t), ourKey, 0); err != nil {
+				t.Fatal(err)
+			}
+			l.write(pattern(1, 512), 0)
+			l.SetAccessState(1, target.ActiveOptimized)
+			l.SetAccessState(2, state)
+			for i := range 4 {
+				l.write(pattern(uint64(i), 512), 0)
+			}
+			l.holds(pattern(3, 512), 0)
+			l.SetAccessState(2, target.ActiveOptimized)
+			l.awaitPaths(2)
+			l.wantKeys(ourKey, 2)
+			if r := l.u.Reservation(); r.Lost != nil {
+				t.Error(r.Lost)
+			}
+		})
+	}
+}
+
+// TestUnitReserveWhilePathJoins: a path that joins during Reserve has its part in it.
+func TestUnitReserveWhilePathJoins(t *testing.T) {
+	l := newPathsTarget(t, 2)
+	cfg := l.cfgs[1]
+	l.cfgs = l.cfgs[:1]
+	l.login()
+	cfg.path, cfg.ReplacementTimeout = "the late one", 0
+	s, err := Login(timeout(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	d, err := s.OpenDisk(timeout(t), scsi.LUN{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock() // it gets as far as this
+	goOn := sync.OnceFunc(s.mu.Unlock)
+	defer goOn()
+	joined := async(func() error { return l.u.admit(context.Background(), d) })
+	await(t, "the path to hold Reserve up", func() bool {
+		if !l.u.reserving.TryLock() {
+			return true
+		}
+		l.u.reserving.Unlock()
+		return false
+	})
+	reserved := async(func() error { return l.u.Reserve(timeout(t), ourKey, 0) })
+	goOn()
+	for _, c := range []<-chan error{joined, reserved} {
+		if err := result(t, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.wantKeys(ourKey, 2)
 }
