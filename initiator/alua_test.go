@@ -117,16 +117,49 @@ func TestAllStandby(t *testing.T) {
 // TestTransitionFailed: 2A/07 makes the unit ask for the states again.
 func TestTransitionFailed(t *testing.T) {
 	l := newPathsLab(t, 2)
-	await(t, "the first questions", func() bool {
-		l.u.mu.Lock()
-		defer l.u.mu.Unlock()
-		return !l.u.refreshing
-	})
+	l.awaitNoQuestion()
 	before := l.Counters().ByOpcode[target.OpMaintenanceIn]
 	l.FailTransition()
 	l.read(512, 0)
 	await(t, "REPORT TARGET PORT GROUPS", func() bool {
 		return l.Counters().ByOpcode[target.OpMaintenanceIn] > before
+	})
+}
+
+// TestStatesAfterReset: a reset or power on takes the place of older unit attentions
+// (SAM-5, Section 5.14), so that a change of the states may have gone with it.
+func TestStatesAfterReset(t *testing.T) {
+	l := newPathsLab(t, 2)
+	l.awaitNoQuestion()
+	before := l.Counters().ByOpcode[target.OpMaintenanceIn]
+	l.lun.QueueUnitAttention(0x29, 0x00)
+	l.read(512, 0)
+	await(t, "REPORT TARGET PORT GROUPS", func() bool {
+		return l.Counters().ByOpcode[target.OpMaintenanceIn] > before
+	})
+}
+
+// TestStatesAskedAgain: a change that was announced is asked for until a path answers, also
+// when both have announced it by then.
+func TestStatesAskedAgain(t *testing.T) {
+	l := newPathsLab(t, 2)
+	l.awaitNoQuestion()
+	refused := l.OnExecute(target.Between(1, 4, target.SCSI(target.OpMaintenanceIn)), target.AnswerWith(target.CheckCondition(4, 0x44, 0)))
+	l.SetAccessState(1, target.ActiveNonOptimized)
+	l.read(512, 0)
+	if !refused.Await(4, soon) {
+		t.Fatal("nobody asks for the states")
+	}
+	l.awaitAccess(scsi.ActiveNonOptimized, scsi.ActiveOptimized)
+}
+
+// awaitNoQuestion waits until the states that are known need not be asked for.
+func (l *pathsLab) awaitNoQuestion() {
+	l.t.Helper()
+	await(l.t, "the first questions", func() bool {
+		l.u.mu.Lock()
+		defer l.u.mu.Unlock()
+		return !l.u.refreshing
 	})
 }
 

@@ -24,7 +24,7 @@ func (s *Session) attentionLocked(lun scsi.LUN, sense scsi.Sense) {
 	default:
 		s.cfg.Logger.Info().Str("target", s.cfg.TargetName).Stringer("lun", lun).Stringer("sense", sense).Msg("unit attention")
 	}
-	if d != nil && d.unit != nil && attention == scsi.AccessStateChanged {
+	if d != nil && d.unit != nil && (attention == scsi.AccessStateChanged || attention == scsi.ResetAttention) {
 		d.unit.accessChanged()
 	}
 	if d != nil && attention == scsi.SpaceLow {

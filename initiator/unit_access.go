@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
@@ -16,8 +17,8 @@ const (
 	pollPause    = time.Second
 )
 
-// accessChanged takes note of a unit attention that announces new access states.
-// Called with Session.mu held.
+// accessChanged takes note of a unit attention that announces new access states, or
+// that may have taken the place of one which did. Called with Session.mu held.
 func (u *Unit) accessChanged() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -41,12 +42,7 @@ func (u *Unit) refresh() {
 		if disks == nil {
 			return
 		}
-		for _, d := range disks {
-			if u.ask(d) {
-				break
-			}
-		}
-		if !u.pauseRefresh() {
+		if !u.pauseRefresh(slices.ContainsFunc(disks, u.ask)) {
 			return
 		}
 	}
@@ -71,11 +67,11 @@ func (u *Unit) askable() (disks []*Disk) {
 
 // pauseRefresh waits before the next question. While a port group is between two
 // states, or no path is usable for its state, the target may forget to announce
-// what comes next.
-func (u *Unit) pauseRefresh() bool {
+// what comes next; what no path has told is asked for again.
+func (u *Unit) pauseRefresh(told bool) bool {
 	u.mu.Lock()
 	pause := refreshPause
-	if !u.stale && u.unsettledLocked() {
+	if !u.stale && (!told || u.unsettledLocked()) {
 		u.stale, pause = true, pollPause
 	}
 	u.mu.Unlock()

@@ -201,8 +201,9 @@ func (u *Unit) diskChanged(d *Disk) {
 	p := u.pathLocked(d)
 	switch {
 	case p == nil: // it has left
-	case d.state == DiskReady && p.state == pathUp:
-		u.leadLocked(d) // it was asked once more
+	case d.state == DiskReady && p.state == pathUp: // it was asked once more
+		p.port = scsi.TargetPortOf(d.info.Load().Designators)
+		u.leadLocked(d)
 	case d.state == DiskReady:
 		p.port = scsi.TargetPortOf(d.info.Load().Designators)
 		p.access = scsi.ActiveOptimized // until the target, asked anew, says otherwise
