@@ -41,7 +41,7 @@ func controlSocket(raw syscall.RawConn, device string, silence time.Duration) er
 	control := raw.Control(func(fd uintptr) {
 		err = setSocketOptions(int(fd), device, silence)
 	})
-	return errors.Join(control, err)
+	return join(control, err)
 }
 
 // setSocketOptions bounds how long sent bytes may stay unacknowledged: longer

@@ -166,7 +166,7 @@ func (p *prober) pages(ctx context.Context, info *DiskInfo) error {
 		}
 		return into()
 	}
-	return errors.Join(
+	return join(
 		read(scsi.VPDUnitSerial, func() (err error) {
 			info.Serial, err = vpd(ctx, p, scsi.VPDUnitSerial, scsi.ParseUnitSerial)
 			return err

@@ -338,5 +338,5 @@ func (m *Paths) end(how func(*Session) error) error {
 		all.Go(func() { errs[i] = how(s) })
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	return join(errs...)
 }

@@ -2,7 +2,6 @@ package initiator
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -53,7 +52,7 @@ func (m *Paths) Add(ctx context.Context, cfgs []Config) error {
 			return &Error{Op: "add a path", Err: ErrClosed}
 		}
 	}
-	return errors.Join(failures...)
+	return join(failures...)
 }
 
 // Remove logs out of the sessions by a portal, as it is written in their
@@ -73,7 +72,7 @@ func (m *Paths) Remove(ctx context.Context, portal string) error {
 		all.Go(func() { errs[i] = r.depart(ctx) })
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	return join(errs...)
 }
 
 // take takes the routes by a portal out of the list.

@@ -41,7 +41,7 @@ func (m *Paths) JoinUnit(ctx context.Context, lun scsi.LUN, u *Unit) error {
 		m.join(u, d)
 	}
 	if len(u.disksOf(m)) == 0 {
-		err := errors.Join(m.Refusals(u)...)
+		err := join(m.Refusals(u)...)
 		m.leave(u)
 		return err
 	}

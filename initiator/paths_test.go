@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -431,6 +432,9 @@ func TestNoPathLeft(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Target != l.cfgs[0].TargetName || e.LUN != "0" {
 		t.Errorf("the error does not say where: %v", err)
+	}
+	if said := err.Error(); strings.Contains(said, "\n") || !strings.Contains(said, l.portals[0].Addr()) || !strings.Contains(said, l.portals[1].Addr()) {
+		t.Errorf("not one sentence that names each path: %q", said)
 	}
 	// A later access does not wait once more.
 	began = time.Now()

@@ -2,7 +2,6 @@ package initiator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -104,7 +103,7 @@ func (u *Unit) Close() error {
 	for _, d := range u.disks() {
 		errs = append(errs, d.Close())
 	}
-	return errors.Join(errs...)
+	return join(errs...)
 }
 
 // end ends the waiting of all accesses and the unit's goroutines.

@@ -240,7 +240,7 @@ func (u *Unit) reasonLocked() error {
 			all = append(all, fmt.Errorf("the path by %s is %v", p.disk.s.cfg.path, p.access))
 		}
 	}
-	return errors.Join(all...)
+	return join(all...)
 }
 
 // samePath tells whether two disks of one target and LUN number are proven to be
