@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
+
+	"github.com/iscsifs/iscsifs/initiator"
 )
 
 // attach makes files of the disks of a connection, all or none, and takes the
@@ -90,9 +93,26 @@ func (d *Daemon) claim(ctx context.Context, l *lun) error {
 	return d.ready(ctx, l)
 }
 
+// Bounds of readying a LUN whose session is lost meanwhile: readyPause is between two
+// attempts, readyTime how long it is tried at most, for others wait to attach theirs.
+const (
+	readyPause = 250 * time.Millisecond
+	readyTime  = 30 * time.Second
+)
+
 // ready makes a LUN this host's alone where it is to be that, and ends what an earlier
-// mount may have left under way to it.
+// mount may have left under way to it. A session that is lost meanwhile is waited for.
 func (d *Daemon) ready(ctx context.Context, l *lun) error {
+	limit := min(l.target.cfg().Session.ReplacementTimeout.Duration(), readyTime)
+	for began := time.Now(); ; {
+		err := d.readyOnce(ctx, l)
+		if !errors.Is(err, initiator.ErrSessionLost) || time.Since(began) >= limit || sleep(ctx, readyPause) != nil {
+			return err
+		}
+	}
+}
+
+func (d *Daemon) readyOnce(ctx context.Context, l *lun) error {
 	if err := d.reserve(ctx, l); err != nil || l.disk.ReadOnly() {
 		return err
 	}

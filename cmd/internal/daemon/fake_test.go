@@ -29,6 +29,7 @@ type fakeDisk struct {
 	refreshHook func() // of each Refresh; nil = none
 	refreshes   int
 	resetErr    error // of each Reset
+	lostResets  int   // so many lose their session first
 	resets      int
 	onWrite     func() // told of each write before it changes the medium; nil = none
 	pending     []byte // what AcceptCapacity takes over; nil = nothing
@@ -74,6 +75,9 @@ func (d *fakeDisk) Reset(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.resets++
+	if d.resets <= d.lostResets {
+		return &initiator.Error{Op: "reset", LUN: d.info.LUN.String(), Err: initiator.ErrSessionLost}
+	}
 	return d.resetErr
 }
 

@@ -3,8 +3,10 @@ package daemon
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
+	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/initiator"
 )
 
@@ -56,5 +58,19 @@ func TestPredecessorCannotBeEnded(t *testing.T) {
 		if _, err := newSite(b).start(t); !errors.Is(err, cause) || exitcode.Of(err) != int(exitcode.Unreachable) {
 			t.Errorf("mounted, or exit code %d: %v", exitcode.Of(err), err)
 		}
+	}
+}
+
+// A session that is lost while a LUN is readied is waited for, as under any access: the
+// mount does not fail of it.
+func TestSessionLostBeforeTheReset(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	a.disk(1).lostResets = 2
+	s := newSite(a)
+	s.cfg.Targets[0].Session.ReplacementTimeout = config.Timeout(10 * time.Second)
+	d := served(t, s)
+	wantPaths(t, d, "lun1")
+	if n := a.disk(1).resetCount(); n != 3 {
+		t.Errorf("%d resets, two of which failed", n)
 	}
 }
