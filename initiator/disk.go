@@ -26,6 +26,9 @@ type Disk struct {
 	space *space                // of a thin pool; that of the unit
 	gone  atomic.Pointer[Error] // why commands fail at once; changed with the state
 	hold  atomic.Pointer[hold]  // on a persistent reservation; nil: none was taken
+	// removed: the target has taken the logical unit away, see DiskStatus.Removed. Set
+	// with Session.mu held.
+	removed atomic.Bool
 	// asking is the right to ask the logical unit what it is.
 	asking chan struct{}
 

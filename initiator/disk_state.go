@@ -59,6 +59,9 @@ type DiskStatus struct {
 	Since   time.Time // when it was last ready, or is ready
 	Reason  error     // why it is not ready; nil if it is
 	Waiting int       // commands that wait for it to be ready
+	// Removed: the target said that it has no such LUN in the same login in which it was
+	// ready, of a unit by every path. So it is no target that is starting up.
+	Removed bool
 	// Space is what the target has said of the space for a thin unit, and SpaceSince
 	// when it did so last.
 	Space      SpaceState
@@ -71,7 +74,7 @@ type DiskStatus struct {
 func (d *Disk) Status() DiskStatus {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
-	st := DiskStatus{State: d.state, Since: d.since, Waiting: d.waiting.len, InFlight: max(len(d.depth)-d.waiting.len, 0)}
+	st := DiskStatus{State: d.state, Since: d.since, Waiting: d.waiting.len, Removed: d.removed.Load(), InFlight: max(len(d.depth)-d.waiting.len, 0)}
 	st.Space, st.SpaceSince = d.space.state()
 	if d.reason != nil {
 		st.Reason = d.reason
@@ -94,6 +97,9 @@ func (d *Disk) changeLocked(to DiskState, reason *Error) {
 		to, reason = DiskLost, d.errorLocked(reason.Op, fmt.Errorf("%w: %w", ErrLUNLost, reason.Err))
 	}
 	d.state, d.reason = to, reason
+	if to == DiskReady || to == DiskUnproven || to == DiskRefused {
+		d.removed.Store(false)
+	}
 	if from != to {
 		d.noteLocked(from)
 	}
@@ -246,6 +252,7 @@ func (d *Disk) removedLocked(reason *Error) {
 	if d.state != DiskReady {
 		return
 	}
+	d.removed.Store(true)
 	d.changeLocked(DiskAway, reason)
 	d.waitLocked(0)
 	d.tendLocked()

@@ -139,6 +139,7 @@ func (d *Disk) conclude(c *conn, x examination, announced eventSet, now *DiskInf
 	// What is known of a refused one holds until it tells something else.
 	case d.state == DiskRefused && !absent:
 	case d.state.usable():
+		d.removed.Store(absent && (d.state == DiskReady || d.removed.Load()))
 		d.changeLocked(DiskAway, why)
 		d.waitLocked(0)
 	default: // still, and its commands fail for the same reason as before

@@ -57,7 +57,23 @@ func (u *Unit) Status() DiskStatus {
 	default:
 		st.State, st.Reason = DiskAway, u.reasonLocked()
 	}
+	st.Removed = u.removedLocked()
 	return st
+}
+
+// removedLocked tells whether the target has taken the unit away, see DiskStatus.Removed.
+func (u *Unit) removedLocked() bool {
+	removed := false
+	for _, p := range u.paths {
+		switch {
+		case p.leaving:
+		case !p.disk.removed.Load():
+			return false
+		default:
+			removed = true
+		}
+	}
+	return removed
 }
 
 // refusedLocked tells whether no path leads to the unit as it was.

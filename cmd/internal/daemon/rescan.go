@@ -60,7 +60,8 @@ func (d *Daemon) scanAll(ctx context.Context, o control.RescanOptions) control.C
 
 // scan is one look at the LUNs of a target. One that nobody asked for removes only
 // what has been away for longer than the replacement timeout: a target that is
-// starting up may say for a moment that it has no such LUN.
+// starting up may say for a moment that it has no such LUN. What a target that is up has
+// taken away goes sooner: when the next scan does not find it either.
 func (d *Daemon) scan(ctx context.Context, t *target, o control.RescanOptions, asked bool) *scan {
 	ctx, cancel := context.WithTimeoutCause(ctx, scanTime, fmt.Errorf("the target took longer than %s", scanTime))
 	defer cancel()
@@ -188,7 +189,8 @@ func (s *scan) reported(l *lun) bool {
 func (s *scan) gone(l *lun, err error) bool {
 	switch {
 	case errors.Is(err, initiator.ErrNotDisk) && !s.reported(l):
-		return s.asked || l.opened.Status().State == initiator.DiskLost
+		now := l.opened.Status()
+		return s.asked || now.State == initiator.DiskLost || now.Removed && time.Since(now.Since) >= scanPause
 	case errors.Is(err, initiator.ErrIdentity):
 		return s.asked
 	}

@@ -243,6 +243,24 @@ func TestAwayLUNIsRemoved(t *testing.T) {
 	wantPaths(t, d, "lun1")
 }
 
+// A LUN that the target took away while it was logged in does not keep its file until the
+// replacement timeout; a moment, in which it may be mapped anew, it has.
+func TestTakenLUNIsRemoved(t *testing.T) {
+	previous := scanPause
+	scanPause = time.Millisecond
+	t.Cleanup(func() { scanPause = previous })
+	a := newFakeSession(iqnA, 1, 2)
+	d := served(t, newSite(a))
+	taken := a.disk(2)
+	a.drop(2, initiator.DiskAway)
+	taken.change(func() { taken.status.Removed, taken.status.Since = true, time.Now().Add(time.Hour) })
+	d.scan(t.Context(), d.targets[0], noOptions, false)
+	wantPaths(t, d, "lun1", "lun2")
+	taken.change(func() { taken.status.Since = time.Now() })
+	a.tell(initiator.Event{Kind: initiator.LUNsChanged})
+	wantPaths(t, d, "lun1")
+}
+
 // Of the LUNs that a target reports, those that do not answer are asked.
 func TestScanAsksReportedLUNThatIsAway(t *testing.T) {
 	a := newFakeSession(iqnA, 1, 2)

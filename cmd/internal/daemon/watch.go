@@ -55,7 +55,7 @@ func (n *news) take() (scan bool, luns map[scsi.LUN]struct{}) {
 
 // scanPause is how long after a scan that failed, or that met a LUN which may come back
 // or be lost, the next one begins. A variable for the tests.
-var scanPause = 10 * time.Second
+var scanPause = 5 * time.Second
 
 // watch heeds the news of a target until ctx ends. It is a goroutine's life.
 func (d *Daemon) watch(ctx context.Context, t *target) {
