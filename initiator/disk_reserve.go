@@ -19,13 +19,14 @@ import (
 // Reserve is called again.
 func (d *Disk) Reserve(ctx context.Context, key, preempt uint64) error {
 	r := reserver{d: d, key: key}
-	for range reserveRounds {
+	for round := range reserveRounds {
 		login := d.s.Status().Reconnects
-		volatile, err := r.acquire(ctx, preempt)
+		h, err := r.acquire(ctx, preempt)
 		if err != nil {
 			return r.unsupported(err)
 		}
-		if d.take(&hold{key: key, volatile: volatile}, login) {
+		h.found = h.found && round == 0 // else it may be what the round before has left
+		if d.take(h, login) {
 			return nil
 		}
 	}

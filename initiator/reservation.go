@@ -35,6 +35,7 @@ func ReservationKey(initiatorName string) uint64 {
 type hold struct {
 	key      uint64
 	volatile bool   // the target refused APTPL
+	found    bool   // see Reservation.Found
 	lost     *Error // nil while it is held; wraps ErrReservationLost
 }
 
@@ -44,6 +45,9 @@ type Reservation struct {
 	// Volatile is set when the target refused to keep the reservation through a
 	// loss of its power (APTPL).
 	Volatile bool
+	// Found is set when the key was seen to hold the reservation before anything was sent
+	// to take it: if it held it at an earlier time, no other host has had it in between.
+	Found bool
 	// Lost is why the reservation is not held any more, and wraps
 	// ErrReservationLost; nil while it is.
 	Lost error
@@ -55,7 +59,7 @@ func (d *Disk) Reservation() Reservation {
 	if h == nil {
 		return Reservation{}
 	}
-	r := Reservation{Key: h.key, Volatile: h.volatile}
+	r := Reservation{Key: h.key, Volatile: h.volatile, Found: h.found}
 	if h.lost != nil {
 		r.Lost = h.lost
 	}

@@ -23,15 +23,16 @@ type reserver struct {
 
 // acquire gets the reservation for the key, if it is free, the key's already, or that
 // of the key preempt. What fails leaves nothing behind.
-func (r *reserver) acquire(ctx context.Context, preempt uint64) (volatile bool, err error) {
+func (r *reserver) acquire(ctx context.Context, preempt uint64) (*hold, error) {
 	by, err := r.reservation(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if by.Held() && by.Key != r.key && !preempts(preempt, by) {
-		return false, r.d.error("reserve", &ReservedError{by}) // nothing was changed
+		return nil, r.d.error("reserve", &ReservedError{by}) // nothing was changed
 	}
-	volatile, err = r.register(ctx)
+	h := &hold{key: r.key, found: by == scsi.Reservation{Type: exclusiveType, Key: r.key}}
+	h.volatile, err = r.register(ctx)
 	if err == nil {
 		err = r.seize(ctx, preempt)
 	}
@@ -40,8 +41,9 @@ func (r *reserver) acquire(ctx context.Context, preempt uint64) (volatile bool, 
 	}
 	if err != nil {
 		r.undo(ctx)
+		return nil, err
 	}
-	return volatile, err
+	return h, nil
 }
 
 // seize gets the reservation for the key, and has seen it there when it returns nil.

@@ -16,6 +16,9 @@ func (u *Unit) Reserve(ctx context.Context, key, preempt uint64) error {
 	for _, d := range u.disks() {
 		switch err := d.Reserve(ctx, key, preempt); {
 		case err == nil:
+			if len(reserved) == 0 && absent != nil {
+				d.foundNothing() // what it found an absent path may have left
+			}
 			reserved = append(reserved, d)
 		case AwayTooLong(err), refusedForAccess(err):
 			lost = err
@@ -88,13 +91,25 @@ func (u *Unit) upLast() (disks []*Disk) {
 
 // Reservation is [Disk.Reservation]: lost as soon as one path has found it so.
 func (u *Unit) Reservation() (all Reservation) {
+	found := true
 	for _, d := range u.disks() {
 		r := d.Reservation()
+		found = found && (r.Found || r.Key == 0)
 		if all.Key == 0 || r.Lost != nil && all.Lost == nil {
 			all = r
 		}
 	}
+	all.Found = found && all.Key != 0
 	return all
+}
+
+// foundNothing takes back that the disk's key held the reservation before.
+func (d *Disk) foundNothing() {
+	if h := d.hold.Load(); h != nil {
+		doubted := *h
+		doubted.found = false
+		d.hold.CompareAndSwap(h, &doubted)
+	}
 }
 
 // admit makes a disk a further path, with its part in the unit's reservation if the unit

@@ -183,6 +183,32 @@ func TestUnitReservationLostByOnePath(t *testing.T) {
 	l.holds(pattern(3, 512), 0)
 }
 
+// TestReservationFound: whether the key held the reservation before is what the first
+// answer says; what one path has taken the next one does not find.
+func TestReservationFound(t *testing.T) {
+	l := newPathsLab(t, 2)
+	for _, found := range []bool{false, true} {
+		if err := l.u.Reserve(timeout(t), ourKey, 0); err != nil {
+			t.Fatal(err)
+		}
+		if r := l.u.Reservation(); r.Found != found {
+			t.Errorf("%+v, want Found %v", r, found)
+		}
+	}
+	if err := l.u.Release(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	// A path whose session is lost before it knows what it has done has nothing to say,
+	// and who comes next finds its work.
+	l.OnSend(target.Once(target.All(target.OfCommand(target.OpPersistentReserveOut), func(e *target.Event) bool { return e.CDB[1] == byte(scsi.Reserve) })), target.CutBefore())
+	if err := l.u.Reserve(timeout(t), ourKey, 0); err != nil {
+		t.Fatal(err)
+	}
+	if r := l.u.Reservation(); r.Found {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestUnitReserveUnavailablePath: a path in a state in which the target takes no
 // PERSISTENT RESERVE OUT (SPC-4, Section 5.15.2.4.5) keeps no other from reserving, and
 // registers before it is used.

@@ -37,6 +37,7 @@ type fakeDisk struct {
 
 	reservation initiator.Reservation
 	reserveErr  error  // of each Reserve
+	found       bool   // by each Reserve
 	preempted   uint64 // by the last Reserve
 	onRelease   func() // told of each Release of what is reserved
 }
@@ -168,7 +169,7 @@ func (d *fakeDisk) Reserve(_ context.Context, key, preempt uint64) error {
 	defer d.mu.Unlock()
 	d.preempted = preempt
 	if d.reserveErr == nil {
-		d.reservation = initiator.Reservation{Key: key}
+		d.reservation = initiator.Reservation{Key: key, Found: d.found}
 	}
 	return d.reserveErr
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,9 @@ import (
 // right to change the set of LUNs.
 func (d *Daemon) keep(l *lun, why error) {
 	d.hide(l)
+	now := l.opened.Reservation()
+	// What is held back already, another host may have come before.
+	l.reserved = l.exclusive() && now.Key != 0 && now.Lost == nil && !l.volume.Late()
 	l.opened.unplug(why)
 	if l.target.cfg().Cache.LateWrites == config.Hold {
 		l.volume.HoldLate() // another host may own the LUN before it is back
@@ -76,7 +80,8 @@ func (d *Daemon) resume(ctx context.Context, l, kept *lun) error {
 	absent := kept.opened.inner().(*absentDisk)
 	kept.opened.plug(l.opened.inner())
 	l.opened, l.disk, l.gate, l.volume = kept.opened, kept.disk, kept.gate, kept.volume
-	if err = d.ready(ctx, l); err != nil {
+	var unbroken bool
+	if unbroken, err = d.readyAgain(ctx, l, kept); err != nil {
 		l.unreserve(ctx)
 		l.opened.plug(absent)
 		l.volume = nil
@@ -84,10 +89,22 @@ func (d *Daemon) resume(ctx context.Context, l, kept *lun) error {
 	}
 	l.hold(kept.yield())
 	kept.target.dropKept(kept)
-	if l.target.cfg().Cache.LateWrites == config.Write {
+	if unbroken || l.target.cfg().Cache.LateWrites == config.Write {
 		l.volume.WriteLate()
 	}
 	return nil
+}
+
+// readyAgain is ready for what was kept. unbroken tells whether the reservation has been
+// this host's all the time, so that no other host can have written. Only the first attempt
+// can tell: a later one may find what that has taken.
+func (d *Daemon) readyAgain(ctx context.Context, l, kept *lun) (unbroken bool, err error) {
+	unbroken, kept.reserved = kept.reserved, false
+	err = d.readyOnce(ctx, l)
+	if errors.Is(err, initiator.ErrSessionLost) {
+		unbroken, err = false, d.ready(ctx, l)
+	}
+	return unbroken && l.exclusive() && l.opened.Reservation().Found, err
 }
 
 // yield gives up the guard of the LUN to who resumes it.

@@ -123,9 +123,14 @@ var fill = bytes.Repeat([]byte{0xa5}, 4096)
 // could not synchronize.
 func forcedOut(t *testing.T, late config.LateWrites) (*site, *fakeSession, *Daemon) {
 	t.Helper()
+	return forcedOutAs(t, func(c *config.Target) { c.Cache.LateWrites = late })
+}
+
+func forcedOutAs(t *testing.T, change func(*config.Target)) (*site, *fakeSession, *Daemon) {
+	t.Helper()
 	a := newFakeSession(iqnA, 1)
 	s := newSite(a)
-	s.cfg.Targets[0].Cache.LateWrites = late
+	change(&s.cfg.Targets[0])
 	d := served(t, s)
 	if _, err := d.attached()[0].volume.WriteAt(t.Context(), fill, 4096); err != nil {
 		t.Fatal(err)
@@ -180,6 +185,51 @@ func TestLoginResumes(t *testing.T) {
 			}
 			if !bytes.Equal(a.disk(1).medium(4096), fill) || d.Dirty() != 0 {
 				t.Error("what was kept is not on the disk")
+			}
+		})
+	}
+}
+
+// "written at once in any case where our persistent reservation is proven unbroken": it is
+// when the key holds it still as the LUN is back, and held it when that was logged out. What
+// an attempt to log in has found free is not unbroken because the next one finds it held.
+func TestKeptUnderReservation(t *testing.T) {
+	for name, c := range map[string]struct{ lost, found, attempt, held bool }{
+		"unbroken":                     {found: true},
+		"gone":                         {held: true},
+		"lost before the logout":       {lost: true, found: true, held: true},
+		"taken anew by a login before": {attempt: true, found: true, held: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, a, d := forcedOutAs(t, func(c *config.Target) { c.Cache.LateWrites, c.Exclusive = config.Hold, true })
+			one := a.disk(1)
+			if c.lost {
+				one.change(func() { one.found = true })
+				loginTo(t, d, iqnA)
+				if err := d.sync(t.Context(), ""); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := d.attached()[0].volume.WriteAt(t.Context(), fill, 4096); err != nil {
+					t.Fatal(err)
+				}
+				one.loseReservation()
+				logoutOf(t, d, LogoutOptions{IQN: iqnA, Force: true})
+			}
+			if c.attempt {
+				two := a.add(2)
+				two.change(func() { two.resetErr = initiator.ErrTimeout })
+				if err := d.Login(t.Context(), LoginOptions{IQN: iqnA}); err == nil {
+					t.Fatal("it can be logged in to")
+				}
+				two.change(func() { two.resetErr = nil })
+			}
+			one.change(func() { one.found = c.found })
+			loginTo(t, d, iqnA)
+			if held := d.attached()[0].volume.Late(); held != c.held {
+				t.Errorf("held back: %v", held)
+			}
+			if err := d.sync(t.Context(), ""); err != nil || !bytes.Equal(one.medium(4096), fill) {
+				t.Errorf("what was kept is lost: %v", err)
 			}
 		})
 	}

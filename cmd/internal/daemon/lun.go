@@ -24,6 +24,9 @@ type lun struct {
 	links  []link // in by-id and by-path, and a further path's own name
 	first  *lun   // the LUN whose file this is another path to; nil = it has a file
 	volume *cache.Volume
+	// reserved is for who has the right to change the set of LUNs: the LUN is kept, and
+	// was this host's alone until then.
+	reserved bool
 
 	following sync.Mutex // of follow; guards told; before mu
 	told      facts      // what the log has been told last
