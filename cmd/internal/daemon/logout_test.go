@@ -209,11 +209,13 @@ func TestKeptUnderReservation(t *testing.T) {
 				if err := d.sync(t.Context(), ""); err != nil {
 					t.Fatal(err)
 				}
+				one.refuseWrites(errors.New("medium error"))
 				if _, err := d.attached()[0].volume.WriteAt(t.Context(), fill, 4096); err != nil {
 					t.Fatal(err)
 				}
 				one.loseReservation()
 				logoutOf(t, d, LogoutOptions{IQN: iqnA, Force: true})
+				one.refuseWrites(nil)
 			}
 			if c.attempt {
 				two := a.add(2)
