@@ -126,7 +126,7 @@
 //	unit_io.go unit_sync.go unit_free.go unit_reserve.go  which path a command takes
 //	unit_settle.go reissue.go               resets that lay the ghosts of a lost path
 //
-// Errors: errors.go and errno.go.
+// Errors: errors.go and errno.go; together.go, of several paths.
 //
 // The PDUs are in package pdu, the SCSI commands and their data in package scsi.
 package initiator
