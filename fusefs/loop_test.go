@@ -26,13 +26,19 @@ func TestLoopDevice(t *testing.T) {
 				t.Skipf("losetup: %v: %s", err, out)
 			}
 			loop := strings.TrimSpace(string(out))
-			defer exec.Command("losetup", "-d", loop).Run()
+			attached := true
+			defer func() {
+				if attached { // else it may be somebody else's by now
+					_ = exec.Command("losetup", "-d", loop).Run()
+				}
+			}()
 			run(t, m, "mkfs.ext4 -q -F "+loop)
 			run(t, m, `mount `+loop+` $TMP
 				trap "umount $TMP" EXIT
 				cp $(command -v sh) $TMP/sh; head -c 5M /dev/urandom > $TMP/random; sync -f $TMP
 				cmp $(command -v sh) $TMP/sh`)
 			run(t, m, "losetup -d "+loop)
+			attached = false
 			eventually(t, "the loop device has let go", func() bool { return len(m.OpenFiles()) == 0 })
 			run(t, m, "e2fsck -fn $LUN")
 			if m.lun.Unsynced() {

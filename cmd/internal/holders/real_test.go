@@ -105,7 +105,12 @@ func TestRealLoop(t *testing.T) {
 	}
 	s := fusetest.Start(t)
 	loop := run(t, "losetup", "-f", "--show", s.Point+"/lun0")
-	t.Cleanup(func() { _ = exec.Command("losetup", "-d", loop).Run() })
+	attached := true
+	t.Cleanup(func() {
+		if attached { // else it may be somebody else's by now
+			_ = exec.Command("losetup", "-d", loop).Run()
+		}
+	})
 	run(t, "mkfs.ext4", "-q", loop)
 	point := t.TempDir()
 	run(t, "mount", loop, point)
@@ -117,6 +122,7 @@ func TestRealLoop(t *testing.T) {
 	for _, command := range want { // as it says, in its order
 		run(t, "sh", "-c", command)
 	}
+	attached = false
 	if got := lines(t, s); len(got) != 0 {
 		t.Errorf("freed, and still held by %q", got)
 	}
