@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +18,10 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
-const (
-	iqnA = "iqn.2026-11.org.example:a"
-	iqnB = "iqn.2026-11.org.example:b"
+// Others in each run: one logical unit is used once on a host.
+var (
+	iqnA = fmt.Sprintf("iqn.2026-11.org.example:%d-a", os.Getpid())
+	iqnB = fmt.Sprintf("iqn.2026-11.org.example:%d-b", os.Getpid())
 )
 
 // served starts a daemon and serves until the test's end.
@@ -143,9 +147,9 @@ func TestTooManyLUNs(t *testing.T) {
 	}
 }
 
-// worldWide is unique in the world.
+// worldWide is unique in the world, and so in each run another.
 var worldWide = scsi.Designator{Type: scsi.DesignatorNAA, CodeSet: scsi.CodeSetBinary,
-	Value: []byte{0x60, 0x01, 0x40, 0x5d, 0x27, 0xe5, 0xd8, 0x98, 0x82, 0x94, 0x68, 0xb9, 0x0c, 0xe4, 0xef, 0x8c}}
+	Value: binary.BigEndian.AppendUint32([]byte{0x60, 0x01, 0x40, 0x5d, 0x27, 0xe5, 0xd8, 0x98, 0x82, 0x94, 0x68, 0xb9}, uint32(os.Getpid()))}
 
 // One logical unit has one file, however it is reached.
 func TestSameUnitTwice(t *testing.T) {
