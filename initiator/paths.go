@@ -26,18 +26,12 @@ type Paths struct {
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
 	tasks sync.WaitGroup // route.keep of each route, which ends with ctx
-	// opening has a token for each unit that is being opened, and a path that comes
-	// takes all of them: so it misses no unit and a unit no path.
-	opening chan struct{}
-	joining chan struct{} // the right to take all of opening; one slot
+	gate  *openingGate
 
 	mu     sync.Mutex         // guards what follows and the routes
 	routes []*route           // in the order of their coming
 	units  map[scsi.LUN]*Unit // that are at home here, or were joined
 }
-
-// maxOpening is how many units are opened at the same time.
-const maxOpening = 16
 
 // joinGrace is how long a login waits for the other paths when the first has
 // answered: those that are well answer as fast.
@@ -48,7 +42,7 @@ const joinGrace = time.Second
 // for the units, not for a single path. The returned Paths are to be ended with
 // [Paths.Logout] or [Paths.Close].
 func LoginPaths(ctx context.Context, cfgs []Config) (*Paths, error) {
-	m := &Paths{log: cfgs[0].Logger, opening: make(chan struct{}, maxOpening), joining: make(chan struct{}, 1), units: map[scsi.LUN]*Unit{}}
+	m := &Paths{log: cfgs[0].Logger, gate: newOpeningGate(), units: map[scsi.LUN]*Unit{}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	answers := make(chan error, len(cfgs))
 	m.mu.Lock()
@@ -141,10 +135,10 @@ func (m *Paths) sessions() []*Session {
 // OpenUnit opens a logical unit by every path that leads to it. It fails when none
 // does, with ErrNotDisk when the LUN is absent or no disk.
 func (m *Paths) OpenUnit(ctx context.Context, lun scsi.LUN) (*Unit, error) {
-	if err := take(ctx, m.opening, 1); err != nil {
+	if err := m.gate.enter(ctx, false); err != nil {
 		return nil, err
 	}
-	defer give(m.opening, 1)
+	defer m.gate.leave()
 	if err := m.opened(lun); err != nil {
 		return nil, err
 	}
@@ -206,42 +200,6 @@ func (m *Paths) lookAll() {
 	defer m.mu.Unlock()
 	for _, r := range m.routes {
 		r.look()
-	}
-}
-
-// lockOpening waits until no unit is being opened, and keeps others from it.
-func (m *Paths) lockOpening(ctx context.Context) error {
-	if err := take(ctx, m.joining, 1); err != nil {
-		return err
-	}
-	err := take(ctx, m.opening, maxOpening)
-	if err != nil {
-		give(m.joining, 1)
-	}
-	return err
-}
-
-func (m *Paths) unlockOpening() {
-	give(m.opening, maxOpening)
-	give(m.joining, 1)
-}
-
-// take takes n tokens, or none.
-func take(ctx context.Context, tokens chan struct{}, n int) error {
-	for taken := range n {
-		select {
-		case tokens <- struct{}{}:
-		case <-ctx.Done():
-			give(tokens, taken)
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-func give(tokens chan struct{}, n int) {
-	for range n {
-		<-tokens
 	}
 }
 

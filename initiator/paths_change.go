@@ -61,10 +61,10 @@ func (m *Paths) Add(ctx context.Context, cfgs []Config) error {
 // path can be removed too; accesses then wait for one to be added.
 func (m *Paths) Remove(ctx context.Context, portal string) error {
 	// Not limited by ctx: what is removed is removed whole.
-	if err := m.lockOpening(m.ctx); err != nil {
+	if err := m.gate.enter(m.ctx, true); err != nil {
 		return err
 	}
-	defer m.unlockOpening()
+	defer m.gate.leave()
 	var all sync.WaitGroup
 	gone := m.take(portal)
 	errs := make([]error, len(gone))

@@ -18,10 +18,10 @@ import (
 // they come. At least one has to; by two LUNs they cannot. They leave it with
 // [Paths.LeaveUnit], and when either Paths end.
 func (m *Paths) JoinUnit(ctx context.Context, lun scsi.LUN, u *Unit) error {
-	if err := m.lockOpening(ctx); err != nil {
+	if err := m.gate.enter(ctx, true); err != nil {
 		return err
 	}
-	defer m.unlockOpening()
+	defer m.gate.leave()
 	if err := m.opened(lun); err != nil {
 		return err
 	}
@@ -53,8 +53,8 @@ func (m *Paths) JoinUnit(ctx context.Context, lun scsi.LUN, u *Unit) error {
 // What was under way on them goes out on the others. It does nothing to a unit that
 // was not joined.
 func (m *Paths) LeaveUnit(u *Unit) {
-	_ = m.lockOpening(context.Background()) // so that none joins meanwhile
-	defer m.unlockOpening()
+	_ = m.gate.enter(context.Background(), true) // so that none joins meanwhile
+	defer m.gate.leave()
 	m.leave(u)
 }
 

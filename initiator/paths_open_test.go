@@ -39,3 +39,43 @@ func TestOpenUnitsAtOnce(t *testing.T) {
 		t.Errorf("%d units, want 2", len(l.m.units))
 	}
 }
+
+// TestPathWaitsForOpening: nor does it with a path that comes meanwhile, which can join
+// only when it has said so.
+func TestPathWaitsForOpening(t *testing.T) {
+	l := newPathsTarget(t, 2, func(tc *target.Config, _ *Config) {
+		tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512))
+	})
+	if err := l.portals[1].Cut(); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if l.m, err = LoginPaths(timeout(t), l.cfgs); err != nil {
+		t.Fatal(err)
+	}
+	gate := target.NewGate()
+	defer gate.Release()
+	held := l.OnExecute(target.All(target.SCSI(target.OpModeSense6), target.OnLUN(0)), target.Hold(gate))
+	first := async(func() (err error) { l.u, err = l.m.OpenUnit(context.Background(), scsi.LUN{}); return err })
+	if !held.Await(1, soon) {
+		t.Fatal("the LUN is not asked what it is")
+	}
+	if err := l.portals[1].Listen(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the other path", func() bool { return len(l.m.sessions()) == 2 })
+	for range 10 { // one of them after the path has begun to wait
+		second, err := l.m.OpenUnit(timeout(t), scsi.LUN{0, 1})
+		if err != nil {
+			t.Fatalf("open LUN 1: %v", err)
+		}
+		if err := second.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gate.Release()
+	if err := result(t, first); err != nil {
+		t.Fatal(err)
+	}
+	l.awaitPaths(2)
+}

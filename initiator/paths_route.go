@@ -111,10 +111,10 @@ func (r *route) joinAll() {
 
 // joinOnce tries every unit that is without this path; false if one is left.
 func (r *route) joinOnce() bool {
-	if r.m.lockOpening(r.ctx) != nil {
+	if r.m.gate.enter(r.ctx, true) != nil {
 		return true
 	}
-	defer r.m.unlockOpening()
+	defer r.m.gate.leave()
 	var all sync.WaitGroup
 	turn := make(chan struct{}, maxOpening)
 	for lun, u := range r.without() {
