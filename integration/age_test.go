@@ -130,8 +130,8 @@ func TestMaxAge(t *testing.T) {
 				}
 				return
 			}
-			if !eventually(limit+slack, func() bool { return read(f) == "new" }) {
-				t.Errorf("old data %v after it was changed", limit+slack)
+			if !eventually(patience, func() bool { return read(f) == "new" }) {
+				t.Errorf("old data %v after it was changed", patience)
 			}
 		})
 	}

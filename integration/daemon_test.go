@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 )
 
 // TestDaemonKeepsNoDescriptors: users and commands come and go, and the
@@ -23,7 +22,7 @@ func TestDaemonKeepsNoDescriptors(t *testing.T) {
 	for range 5 {
 		use()
 	}
-	if !eventually(5*time.Second, func() bool { return descriptors(t, daemon) <= before }) {
+	if !eventually(patience, func() bool { return descriptors(t, daemon) <= before }) {
 		t.Errorf("%d descriptors, %d before", descriptors(t, daemon), before)
 	}
 }

@@ -3,7 +3,6 @@ package integration
 import (
 	"os"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +16,7 @@ func killed(t *testing.T) (*host, *served, *mounted) {
 		t.Fatal(err)
 	}
 	dead := func() bool { _, err := os.Stat(m.lun(1)); return err != nil }
-	if !eventually(5*time.Second, dead) {
+	if !eventually(patience, dead) {
 		t.Fatal("the mount survives its daemon")
 	}
 	return h, s, m

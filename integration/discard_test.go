@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/proxy"
 )
@@ -40,7 +39,7 @@ func TestUmountDiscardsPendingClose(t *testing.T) {
 			closing := func() bool {
 				return strings.Contains(h.mustIscsifs("status", "--json", m.point), `"dirty_bytes": 4096`) && !slices.Contains(openedBy(writer.Process.Pid), m.lun(1))
 			}
-			if !eventually(5*time.Second, closing) {
+			if !eventually(patience, closing) {
 				t.Fatal("dd does not come to its close")
 			}
 			h.mustIscsifs("umount", "--timeout", "1s", "--discard-dirty", m.point)

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -72,12 +71,8 @@ func (h *host) mountsFound(t *testing.T, s *served, kind string, flags ...string
 
 func TestDiscoverFailures(t *testing.T) {
 	h := newHost(t)
-	port, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port.Close()
-	h.iscsifs("discover", port.Addr().String()).wantFailure(t, exitUnreachable, port.Addr().String())
+	nobody := freeAddress(t)
+	h.iscsifs("discover", nobody).wantFailure(t, exitUnreachable, nobody)
 	if r := h.iscsifs("discover"); r.code != exitUsage {
 		t.Errorf("without a portal: exit code %d, want %d", r.code, exitUsage)
 	}

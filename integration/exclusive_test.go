@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,7 +107,7 @@ func (m *mounted) scrawl(text string) (stop func()) {
 	}
 	stop = func() { release(cmd); cancel() }
 	m.h.t.Cleanup(stop)
-	if !eventually(5*time.Second, func() bool { return m.lunStatus().DirtyBytes > 0 }) {
+	if !eventually(patience, func() bool { return m.lunStatus().DirtyBytes > 0 }) {
 		m.h.t.Fatal("nothing is dirty")
 	}
 	return stop
@@ -281,7 +280,7 @@ func TestExclusiveTakesOverFromCrash(t *testing.T) {
 		if err := unix.Kill(m.daemon(t), unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if !eventually(5*time.Second, func() bool { _, err := os.Stat(m.lun(1)); return err != nil }) {
+		if !eventually(patience, func() bool { _, err := os.Stat(m.lun(1)); return err != nil }) {
 			t.Fatal("the mount survives its daemon")
 		}
 		other, theirs := c.elsewhere(t)
@@ -359,13 +358,13 @@ func TestExclusiveWritesLate(t *testing.T) {
 			}
 			wire.Resume()
 			if !broken {
-				if !eventually(30*time.Second, func() bool { return string(c.medium(0, 4)) == "late" }) {
+				if !eventually(patience, func() bool { return string(c.medium(0, 4)) == "late" }) {
 					t.Error("it is not written")
 				}
 				stop()
 				return
 			}
-			if !eventually(30*time.Second, func() bool { state, _ := m.reservation(); return state == "lost" }) {
+			if !eventually(patience, func() bool { state, _ := m.reservation(); return state == "lost" }) {
 				t.Error("the loss is not noticed")
 			}
 			m.wantEBADE("sync", m.lun(1))

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 	"github.com/iscsifs/iscsifs/integration/proxy"
@@ -29,7 +28,7 @@ const (
 
 // faultyMount mounts a LUN that is thin, full of noise, and has a volatile cache. The
 // bursts are so short that each access takes several PDUs of each kind.
-func faultyMount(t *testing.T, column rune, group int) *faulty {
+func faultyMount(t *testing.T, column rune, group int, rows []fault) *faulty {
 	h := newHost(t)
 	f := &faulty{h: h, line: flipper{at: -1}}
 	p := target.DefaultParams()
@@ -45,7 +44,12 @@ func faultyMount(t *testing.T, column rune, group int) *faulty {
 	c := f.config("size = \"8MiB\"\nreadahead = \"0\"\nflush_interval = \"1h\"")
 	c.iqn = iqn
 	c.portal = passOn(t, f.Addr(), proxy.Options{Watch: f.line.watch}).Addr()
-	c.tables += "\n[session]\nheader_digest = \"crc32c\"\ndata_digest = \"crc32c\"\nnoop_interval = \"1s\"\nnoop_timeout = \"2s\""
+	c.tables += "\n[session]\nheader_digest = \"crc32c\"\ndata_digest = \"crc32c\"\n"
+	if rows[0].name == silence {
+		c.tables += "noop_interval = \"1s\"\nnoop_timeout = \"2s\""
+	} else {
+		c.tables += "noop_interval = \"0s\""
+	}
 	f.m = h.mount(c)
 	return f
 }
@@ -80,7 +84,7 @@ func (f *faulty) run(op operation, rows []fault) {
 // awaitSession waits until the session is whole, if there is to be one.
 func (f *faulty) awaitSession() {
 	f.h.t.Helper()
-	if !eventually(30*time.Second, func() bool {
+	if !eventually(patience, func() bool {
 		return f.m.gone || f.m.target().State == "logged in"
 	}) {
 		f.h.t.Fatal("the session does not come back")
@@ -139,7 +143,7 @@ func (m *mounted) holdDirty(lun int) (end func()) {
 		m.h.t.Fatal(err)
 	}
 	end = func() { release(user); cancel() }
-	if !eventually(10*time.Second, func() bool { return m.h.dirty(m, lun) == cellBytes }) {
+	if !eventually(patience, func() bool { return m.h.dirty(m, lun) == cellBytes }) {
 		end()
 		m.h.t.Fatal("what was written is not dirty: nothing would be tested")
 	}

@@ -59,7 +59,7 @@ func TestGhostWrite(t *testing.T) {
 			return false
 		}
 	}
-	if !eventually(commandTimeout/6, func() bool { return ended() || wire.saw(opcodeTaskMgmt) }) {
+	if !eventually(patience, func() bool { return ended() || wire.saw(opcodeTaskMgmt) }) {
 		t.Fatal("no new login")
 	}
 	// Nobody who sends v2 now may hear of success before the held write has ended;

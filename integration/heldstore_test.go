@@ -148,7 +148,7 @@ func (s *heldStore) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return f
 // await fails the test where what is to happen does not.
 func (h *host) await(what string, c <-chan struct{}) {
 	h.t.Helper()
-	if !eventually(commandTimeout/6, func() bool {
+	if !eventually(patience, func() bool {
 		select {
 		case <-c:
 			return true

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,7 +93,7 @@ func TestTerminateShowsWhatFrees(t *testing.T) {
 	if err := unix.Kill(daemon, unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(10*time.Second, func() bool { return strings.Contains(log(), "serves on until then") }) {
+	if !eventually(patience, func() bool { return strings.Contains(log(), "serves on until then") }) {
 		t.Fatal("the log does not say who holds the LUN")
 	}
 	_, said, _ := strings.Cut(log(), "in use, nothing was changed")
@@ -102,7 +101,7 @@ func TestTerminateShowsWhatFrees(t *testing.T) {
 	if err := unix.Kill(daemon, unix.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(10*time.Second, func() bool { return strings.Contains(log(), "asked to end again") }) {
+	if !eventually(patience, func() bool { return strings.Contains(log(), "asked to end again") }) {
 		t.Error("a second signal logs nothing")
 	}
 	if state := h.status(m.point).Mounts[0].State; state != "leaving" {

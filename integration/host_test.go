@@ -23,6 +23,10 @@ type host struct {
 
 const commandTimeout = 3 * time.Minute
 
+// patience is how long a test waits for what must come: however busy the machine is, who
+// waits for the right thing does not wait for long.
+const patience = time.Minute
+
 // newHost gives a test its directory. At the end of the test, after its other
 // cleanups, whatever the test left on the machine is an error and is removed.
 func newHost(t *testing.T) *host {
@@ -45,7 +49,7 @@ func (h *host) path(name string) string { return filepath.Join(h.dir, name) }
 
 // close is the test's last cleanup.
 func (h *host) close() {
-	eventually(2*time.Second, func() bool { return len(leftovers(h.dir)) == 0 })
+	eventually(patience, func() bool { return len(leftovers(h.dir)) == 0 })
 	for _, left := range leftovers(h.dir) {
 		h.t.Errorf("left behind: %s", left)
 	}

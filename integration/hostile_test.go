@@ -221,7 +221,7 @@ func TestHostileText(t *testing.T) {
 	m.plainTree(t)
 	reject := s.OnReceive(target.Opcode(pdu.OpLoginReq), target.Redirect(evil+":3260,1", false))
 	s.CutConnections()
-	reject.Await(1, time.Minute)
+	reject.Await(1, patience)
 	wantPlain(t, "status", h.mustIscsifs("status", "-vv", m.point))
 	reject.Remove()
 	log, err := os.ReadFile(h.path("log/daemon.log"))

@@ -45,7 +45,7 @@ func TestHungTarget(t *testing.T) {
 	t.Cleanup(release)
 	sync := h.load(fioJob{"--ioengine=psync", "--rw=randwrite", "--bs=4k", "--size=1m", "--offset_increment=1m", "--numjobs=64", "--thread", "--sync=dsync", "--io_size=64k"}, first)
 	aio := h.load(fioJob{"--ioengine=libaio", "--rw=randwrite", "--bs=4k", "--size=64m", "--iodepth=512", "--io_size=16m"}, first)
-	if !rule.Await(1, 10*time.Second) {
+	if !rule.Await(1, patience) {
 		t.Fatal("no write has come to the target that is to hang")
 	}
 

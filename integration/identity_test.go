@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -24,7 +23,7 @@ func TestAnotherLUNAfterLogin(t *testing.T) {
 	end := m.holdDirty(0)
 	s.exchange(t, other)
 	refused := func() bool { return h.failsWithEIO(`dd if="$1" of=/dev/null bs=4k skip=100 count=1`, m.lun(0)) }
-	if !eventually(20*time.Second, refused) {
+	if !eventually(patience, refused) {
 		t.Fatal("another LUN is read as if it were ours")
 	}
 	if !h.failsWithEIO(`dd if=/dev/zero of="$1" bs=4k seek=200 count=1 conv=notrunc,fsync`, m.lun(0)) {
@@ -39,7 +38,7 @@ func TestAnotherLUNAfterLogin(t *testing.T) {
 		t.Errorf("another LUN was written (%v)", err)
 	}
 	s.exchange(t, ours)
-	if !eventually(20*time.Second, func() bool { return h.iscsifs("sync", m.point).code == exitDone }) {
+	if !eventually(patience, func() bool { return h.iscsifs("sync", m.point).code == exitDone }) {
 		t.Fatal("what waits is not written when the LUN is back")
 	}
 	if !bytes.Equal(s.medium(t, 0, 0, cellBytes), unsynchronized) {

@@ -28,7 +28,7 @@ func newLine(t *testing.T, portal string) *line {
 // awaitMore returns when a count has grown by n, or done is closed.
 func awaitMore(done <-chan struct{}, count *atomic.Int64, n int64) {
 	from := count.Load()
-	eventually(pathWait, func() bool {
+	eventually(patience, func() bool {
 		select {
 		case <-done:
 			return true

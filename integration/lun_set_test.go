@@ -15,12 +15,12 @@ import (
 
 // appears waits until a LUN's file is there.
 func (m *mounted) appears(n int) bool {
-	return eventually(15*time.Second, func() bool { _, err := os.Lstat(m.lun(n)); return err == nil })
+	return eventually(patience, func() bool { _, err := os.Lstat(m.lun(n)); return err == nil })
 }
 
 // vanishes waits until a LUN's file is not there any more.
 func (m *mounted) vanishes(n int) bool {
-	return eventually(15*time.Second, func() bool { _, err := os.Lstat(m.lun(n)); return errors.Is(err, os.ErrNotExist) })
+	return eventually(patience, func() bool { _, err := os.Lstat(m.lun(n)); return errors.Is(err, os.ErrNotExist) })
 }
 
 // links counts the links to a LUN's file.
@@ -223,7 +223,7 @@ func TestInquiryChanges(t *testing.T) {
 	attr := func() string {
 		return h.sh(`getfattr --only-values -n user.iscsi.revision "$1"`, m.lun(0))
 	}
-	if !eventually(10*time.Second, func() bool { return attr() == "9.7" }) {
+	if !eventually(patience, func() bool { return attr() == "9.7" }) {
 		t.Errorf("user.iscsi.revision is %q", attr())
 	}
 	if got := h.status(m.point).Mounts[0].Targets[0].LUNs[0].Revision; got != "9.7" {
@@ -256,7 +256,7 @@ func TestLUNSetOfTGT(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.mustIscsifs("rescan", m.point)
-	if !eventually(10*time.Second, func() bool { info, err := os.Stat(m.lun(1)); return err == nil && info.Size() == 2*smallDisk }) {
+	if !eventually(patience, func() bool { info, err := os.Stat(m.lun(1)); return err == nil && info.Size() == 2*smallDisk }) {
 		t.Error("the larger LUN does not show")
 	}
 	if h.sha256(m.lun(1)) != h.sha256(s.backing[1]) {
@@ -273,7 +273,7 @@ func lost(t *testing.T) (*host, *scripted, *mounted, *writer) {
 	h.wantDirty(m, 1, writerBlock)
 	s.RemoveLUN(1)
 	touch(t, m.lun(1), mib)
-	if !eventually(15*time.Second, func() bool {
+	if !eventually(patience, func() bool {
 		return strings.Contains(strings.Join(h.status(m.point).Mounts[0].Targets[0].LUNs[1].Warnings, "\n"), "lost since")
 	}) {
 		t.Fatal("status does not call the LUN lost")

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // memoryGroup is a control group whose processes share little memory.
@@ -67,7 +66,7 @@ func (g memoryGroup) reclaims() int64 {
 
 // remove waits for the end of the last process: the kernel counts it a moment longer.
 func (g memoryGroup) remove() {
-	if !eventually(5*time.Second, func() bool { return os.Remove(g.dir) == nil }) {
+	if !eventually(patience, func() bool { return os.Remove(g.dir) == nil }) {
 		g.t.Errorf("left behind: %s", g.dir)
 	}
 }

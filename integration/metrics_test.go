@@ -11,24 +11,25 @@ import (
 	"github.com/prometheus/common/expfmt"
 	prometheus "github.com/prometheus/common/model"
 
+	"github.com/iscsifs/iscsifs/integration/port"
 	"github.com/iscsifs/iscsifs/integration/target"
 )
 
-// freeAddress is one that nobody listens at.
+// freeAddress is one at which nobody listens who is not told of it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := port.Keep(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(p.Close)
+	return p.Addr()
 }
 
 // scrape is what Prometheus would get.
 func scrape(t *testing.T, address string) map[string]*dto.MetricFamily {
 	t.Helper()
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + address + "/metrics")
 	if err != nil {
@@ -97,7 +98,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("last heard of the target at %v", at)
 	}
 	s.CutConnections()
-	if !eventually(20*time.Second, func() bool {
+	if !eventually(patience, func() bool {
 		families := scrape(t, address)
 		return number(families, "iscsifs_session_reconnects_total") == 1 && number(families, "iscsifs_session_state", "state", "logged in") == 1
 	}) {
@@ -129,15 +130,15 @@ func TestLiveLog(t *testing.T) {
 		t.Error("there are debug lines by default")
 	}
 	h.sh(`kill -USR1 "$1"`, pid)
-	if !eventually(10*time.Second, debug) {
+	if !eventually(patience, debug) {
 		t.Error("SIGUSR1 does not turn debug on")
 	}
 	h.sh(`kill -USR1 "$1"`, pid)
-	if !eventually(10*time.Second, func() bool { return !debug() }) {
+	if !eventually(patience, func() bool { return !debug() }) {
 		t.Error("SIGUSR1 does not turn debug off again")
 	}
 	h.sh(`mv "$1" "$1.1"; kill -HUP "$2"`, log, pid)
-	if !eventually(10*time.Second, func() bool { return h.run("test", "-s", log).code == 0 }) {
+	if !eventually(patience, func() bool { return h.run("test", "-s", log).code == 0 }) {
 		t.Error("SIGHUP does not open the log anew")
 	}
 }

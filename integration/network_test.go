@@ -11,10 +11,10 @@ import (
 const (
 	cutInterval = 300 * time.Millisecond
 	cutTime     = 20 * time.Second // a minute and more with -long
-	silence     = 20 * time.Second
+	silentTime  = 20 * time.Second
 	// backToWork is how long an operation may still wait when the network is well
 	// again.
-	backToWork = 10 * time.Second
+	backToWork = 25 * time.Second
 	// fewest operations are done in each minute in which connections are cut.
 	fewest = 500
 )
@@ -58,13 +58,13 @@ func TestCutAllTheTime(t *testing.T) {
 // be made. What had been sent before arrives then, late.
 func TestSilentNetwork(t *testing.T) {
 	h, network, s, m := behindProxy(t)
-	work := h.load(append(networkLoad, "--runtime="+seconds(silence)), m.lun(1))
+	work := h.load(append(networkLoad, "--runtime="+seconds(silentTime)), m.lun(1))
 	written := func() bool { return m.target().LUNs[0].WrittenBytes > 8*mib }
-	if !eventually(10*time.Second, written) {
+	if !eventually(patience, written) {
 		t.Fatal("fio writes nothing")
 	}
 	network.Silence()
-	time.Sleep(silence) // is the fault itself
+	time.Sleep(silentTime) // is the fault itself
 	if work.ended() {
 		t.Error("fio has ended while nothing moved: nothing was tested")
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/tgt"
 )
@@ -139,7 +138,7 @@ func (s *storage) wantSessions(t *tgt.Target, n int) []string {
 	s.h.t.Helper()
 	var names []string
 	var err error
-	if !eventually(5*time.Second, func() bool { names, err = t.Sessions(); return err == nil && len(names) == n }) {
+	if !eventually(patience, func() bool { names, err = t.Sessions(); return err == nil && len(names) == n }) {
 		s.h.t.Errorf("%s has the sessions %v (%v), want %d", t.IQN, names, err, n)
 	}
 	return names
@@ -470,7 +469,7 @@ func rowDelete(h *host, s *storage) {
 	// SIGHUP does the same.
 	h.sh(`kill -HUP "$1"`, itoa(int64(h.status(s.point).Mounts[0].PID)))
 	s.wantSessions(s.b, 0)
-	if !eventually(5*time.Second, func() bool { return len(h.status(s.point).Mounts[0].Targets) == 1 }) {
+	if !eventually(patience, func() bool { return len(h.status(s.point).Mounts[0].Targets) == 1 }) {
 		h.t.Error("status still has both")
 	}
 	s.wantFile("a", true)

@@ -26,7 +26,7 @@ func TestStatusOfOutage(t *testing.T) {
 	if err := reader.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(20*time.Second, func() bool { return m.target().LUNs[0].Waiting >= 2 && m.target().NextAttempt != nil }) {
+	if !eventually(patience, func() bool { return m.target().LUNs[0].Waiting >= 2 && m.target().NextAttempt != nil }) {
 		t.Fatalf("no commands wait: %+v", m.target())
 	}
 	now := m.target()
@@ -45,7 +45,7 @@ func TestStatusOfOutage(t *testing.T) {
 	if err := reader.Wait(); err != nil {
 		t.Errorf("the read that waited: %v", err)
 	}
-	if !eventually(20*time.Second, func() bool { return m.target().LUNs[0].DirtyBytes == 0 }) {
+	if !eventually(patience, func() bool { return m.target().LUNs[0].DirtyBytes == 0 }) {
 		t.Error("what was dirty is not written")
 	}
 	log := h.sh(`cat "$1"`, h.path("log/daemon.log"))

@@ -12,10 +12,6 @@ import (
 	"github.com/iscsifs/iscsifs/integration/target"
 )
 
-// pathWait bounds the wait for a path to come back: logins are tried after growing
-// pauses.
-const pathWait = 30 * time.Second
-
 // steady is a verified load whose every access is one of the target, spread over
 // some ten seconds.
 var steady = fioJob{"--ioengine=libaio", "--iodepth=8", "--direct=1", "--rw=randwrite", "--bsrange=4k-64k",
@@ -118,7 +114,7 @@ func TestMountByOnePortal(t *testing.T) {
 	if err := second.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(pathWait, func() bool {
+	if !eventually(patience, func() bool {
 		p := h.status(m.point).Mounts[0].Targets[0].Portals
 		return p[1].State == "logged in" && p[1].TPGT == 2 && p[1].ALUA == "active/optimized"
 	}) {
@@ -193,7 +189,7 @@ func TestAccessStatesOfAMount(t *testing.T) {
 	states := func(want ...string) {
 		t.Helper()
 		var got []string
-		if !eventually(pathWait, func() bool {
+		if !eventually(patience, func() bool {
 			got = nil
 			for _, p := range h.status(m.point).Mounts[0].Targets[0].Portals {
 				got = append(got, fmt.Sprint(p.TPGT, " ", p.ALUA))

@@ -3,7 +3,6 @@ package integration
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,7 +30,7 @@ func TestGhostOfKilledDaemon(t *testing.T) {
 	if err := writer.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if !held.Await(1, 10*time.Second) {
+	if !held.Await(1, patience) {
 		t.Fatal("v1 has not come to the target")
 	}
 	daemon := m.daemon(t)
@@ -41,7 +40,7 @@ func TestGhostOfKilledDaemon(t *testing.T) {
 	if err := writer.Wait(); err == nil {
 		t.Fatal("v1 was synchronized, though the target holds it")
 	}
-	if !eventually(10*time.Second, func() bool { return !running(daemon) }) {
+	if !eventually(patience, func() bool { return !running(daemon) }) {
 		t.Fatal("the daemon survives SIGKILL")
 	}
 	h.mustIscsifs("mount", m.config, m.point)

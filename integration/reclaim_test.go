@@ -149,7 +149,7 @@ func TestShortMemory(t *testing.T) {
 		joins = group.join()
 	}
 	h.sh(`echo $$ >"$1"; exec "$2" mount "$3" "$4"`, joins, h.program(), m.config, m.point)
-	defer m.abortAfter(90 * time.Second)()
+	defer m.abortAfter(commandTimeout - patience/2)()
 	loop := h.attachLoop(m.lun(1), "--direct-io=on")
 	h.sh(ext4.mkfs, loop)
 	point := h.mountFS(loop, "rw")

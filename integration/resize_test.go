@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,7 +57,7 @@ func TestLUNGrows(t *testing.T) {
 				t.Fatal(err)
 			}
 			tell(h, s, m)
-			if !eventually(15*time.Second, func() bool { return aioRead(t, f, large-4096) == 4096 }) {
+			if !eventually(patience, func() bool { return aioRead(t, f, large-4096) == 4096 }) {
 				t.Fatal("the kernel does not know the new size")
 			}
 			if info, err := f.Stat(); err != nil || info.Size() != large {
@@ -226,7 +225,7 @@ func TestLUNShrinksWhileAway(t *testing.T) {
 	if err := sync.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if !held.Await(2, 10*time.Second) {
+	if !held.Await(2, patience) {
 		t.Fatal("nothing is written back")
 	}
 	held.Remove()

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -152,7 +151,7 @@ func (r restartable) restartOften(n int) error {
 	for i := range n {
 		for range 1 + rand.N(10) {
 			before := r.progress()
-			if !eventually(30*time.Second, func() bool { return r.progress() != before }) {
+			if !eventually(patience, func() bool { return r.progress() != before }) {
 				return fmt.Errorf("after %d restarts the target writes nothing for 30s", i)
 			}
 		}

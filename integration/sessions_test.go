@@ -84,7 +84,7 @@ func TestWait(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		eventually(20*time.Second, func() bool { text, _ := os.ReadFile(log); return strings.Contains(string(text), "cannot log in yet") })
+		eventually(patience, func() bool { text, _ := os.ReadFile(log); return strings.Contains(string(text), "cannot log in yet") })
 		if err := s.Listen(); err != nil {
 			t.Error(err)
 		}

@@ -236,7 +236,7 @@ func TestStatusSchema(t *testing.T) {
 	}
 	s.StopListening()
 	s.CutConnections()
-	if !eventually(20*time.Second, func() bool { return h.status(m.point).Mounts[0].Targets[1].State == "recovering" }) {
+	if !eventually(patience, func() bool { return h.status(m.point).Mounts[0].Targets[1].State == "recovering" }) {
 		t.Fatal("the session is not lost")
 	}
 	promised.check(t, "status of an outage", h.rawStatus(m.point))

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -89,7 +88,7 @@ func (term *terminal) shown() string {
 // await waits until the command has written the text, from the given place on.
 func (term *terminal) await(from int, text string) {
 	term.t.Helper()
-	if !eventually(30*time.Second, func() bool { return strings.Contains(term.shown()[from:], text) }) {
+	if !eventually(patience, func() bool { return strings.Contains(term.shown()[from:], text) }) {
 		term.t.Fatalf("the terminal does not show %q but %q", text, tail(term.shown()[from:], 2000))
 	}
 }
@@ -130,13 +129,39 @@ func TestStatusWatchInPipe(t *testing.T) {
 	h := newHost(t)
 	s := h.script(target.NewMemoryLUN(smallDisk, 512))
 	m := h.mount(s.config(""))
-	out := h.sh(`timeout -s INT 2 "$1" status --watch=200ms --json "$2" || test $? = 124; timeout -s INT 2 "$1" status --watch=200ms "$2" || test $? = 124`, h.program(), m.point)
-	if n := strings.Count(out, `"mountpoint":"`+m.point); n < 2 {
-		t.Errorf("%d lines of JSON:\n%s", n, out)
+	h.watches(`"mountpoint":"`+m.point, "--json", m.point)
+	if shown := h.watches("\n"+m.point+"  serving", m.point); strings.Contains(shown, "\x1b") {
+		t.Errorf("what a terminal obeys, in a pipe: %q", shown)
 	}
-	if n := strings.Count(out, "\n"+m.point+"  serving"); n < 2 || strings.Contains(out, "\x1b") {
-		t.Errorf("%d looks:\n%s", n, out)
+}
+
+// watches has status watch until it has written something twice, ends it with SIGINT,
+// and returns all that it has written.
+func (h *host) watches(twice string, args ...string) string {
+	h.t.Helper()
+	cmd, cancel := h.command(h.program(), append([]string{"status", "--watch=200ms"}, args...)...)
+	defer cancel()
+	path := h.path("watched")
+	out, err := os.Create(path)
+	if err != nil {
+		h.t.Fatal(err)
 	}
+	defer out.Close()
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	shown := func() string { text, _ := os.ReadFile(path); return string(text) }
+	if !eventually(patience, func() bool { return strings.Count(shown(), twice) >= 2 }) {
+		h.t.Errorf("status --watch does not show %q twice:\n%s", twice, shown())
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		h.t.Errorf("SIGINT: %v", err)
+	}
+	return shown()
 }
 
 // TestMountShowsWhoIsMissing: who waits at a terminal for targets sees how many are

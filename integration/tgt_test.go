@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/tgt"
 )
@@ -121,7 +120,7 @@ func (s *served) wantNoSession(t *testing.T) {
 	t.Helper()
 	var names []string
 	var err error
-	gone := eventually(2*time.Second, func() bool {
+	gone := eventually(patience, func() bool {
 		names, err = s.Sessions()
 		return err != nil || len(names) == 0
 	})

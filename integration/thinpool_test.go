@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -29,7 +28,7 @@ func TestThinPool(t *testing.T) {
 	pool.SetPool(2*mib, mib/2)
 	h.sh(`dd if="$1" of="$2" bs=1M count=1 conv=notrunc,fsync status=none`, file, m.lun(0))
 	h.sh(`dd if="$1" of=/dev/null bs=4k count=1 skip=8192 iflag=direct status=none`, m.lun(0)) // brings the unit attention
-	if !eventually(10*time.Second, func() bool { return lun().Space == "soft threshold reached" }) {
+	if !eventually(patience, func() bool { return lun().Space == "soft threshold reached" }) {
 		t.Errorf("space %q, want the soft threshold", lun().Space)
 	}
 	h.wantWarning(m, 0, "soft threshold")

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/iscsifs/iscsifs/integration/target"
 )
@@ -56,7 +55,7 @@ func TestTwoNamesOfAUnit(t *testing.T) {
 		if err := portals[round%2].Listen(); err != nil {
 			t.Fatal(err)
 		}
-		if !eventually(15*time.Second, func() bool { return len(s.Sessions()) == 2 }) {
+		if !eventually(patience, func() bool { return len(s.Sessions()) == 2 }) {
 			t.Fatal("the path does not come back")
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -157,7 +156,7 @@ func TestTerminateWhileHeld(t *testing.T) {
 		text, _ := os.ReadFile(h.path("log/daemon.log"))
 		return strings.Contains(string(text), strconv.Itoa(holder.Process.Pid))
 	}
-	if !eventually(5*time.Second, log) {
+	if !eventually(patience, log) {
 		t.Error("the log does not name the holder")
 	}
 	release(holder)
@@ -181,7 +180,7 @@ func TestTerminate(t *testing.T) {
 // wantEnd waits until the daemon has unmounted and ended.
 func (m *mounted) wantEnd(daemon int) {
 	m.h.t.Helper()
-	m.gone = eventually(20*time.Second, func() bool {
+	m.gone = eventually(patience, func() bool {
 		return len(mountsOf(m.point)) == 0 && !running(daemon)
 	})
 	if !m.gone {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +42,7 @@ func (h *host) writer(path string, block int64) *writer {
 	h.t.Cleanup(func() { w.end(); cancel() })
 	// It has begun when it waits for its input: what it closed before has been synchronized.
 	waits := fmt.Sprintf("%d 0x0 ", unix.SYS_READ)
-	if !eventually(10*time.Second, func() bool {
+	if !eventually(patience, func() bool {
 		call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", cmd.Process.Pid))
 		return strings.HasPrefix(string(call), waits) && slices.Contains(openedBy(cmd.Process.Pid), path)
 	}) {
@@ -73,7 +72,7 @@ func (w *writer) end() string {
 // wantDirty waits until status calls that much of a LUN dirty.
 func (h *host) wantDirty(m *mounted, lun int, bytes int64) {
 	h.t.Helper()
-	if !eventually(10*time.Second, func() bool { return h.dirty(m, lun) == bytes }) {
+	if !eventually(patience, func() bool { return h.dirty(m, lun) == bytes }) {
 		h.t.Fatalf("%d bytes of LUN %d are dirty, want %d", h.dirty(m, lun), lun, bytes)
 	}
 }

@@ -55,7 +55,7 @@ func dialAt(t *testing.T, address string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(patience))
 	return &peer{t: t, net: nc, cmdSN: 100, itt: 1, keys: map[string]string{}}
 }
 
@@ -217,6 +217,16 @@ func (p *peer) response() (data []byte, status byte, sense []byte) {
 // senseIs tells whether fixed format sense data says so.
 func senseIs(b []byte, key, code, qualifier byte) bool {
 	return len(b) >= 14 && b[2]&0xf == key && b[12] == code && b[13] == qualifier
+}
+
+// eventually waits for what need not have happened yet.
+func eventually(is func() bool) bool {
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 // broken tells whether a rule was broken.

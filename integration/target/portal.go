@@ -3,6 +3,9 @@ package target
 import (
 	"errors"
 	"net"
+	"strconv"
+
+	"github.com/iscsifs/iscsifs/integration/port"
 )
 
 // Portal is one address at which a Target listens. All portals of a Target
@@ -12,22 +15,42 @@ type Portal struct {
 	t    *Target
 	tag  uint16
 	addr string       // host:port
+	kept *port.Port   // so that no other has it between StopListening and Listen; nil but for 127.0.0.1
 	ln   net.Listener // under Target.mu, as Listen replaces it
 }
 
 // AddPortal listens on a further TCP address, with a portal group tag of its
 // own or one that other portals have too.
 func (t *Target) AddPortal(address string, tag uint16) (*Portal, error) {
-	ln, err := net.Listen("tcp", address)
+	kept, address, err := keep(address)
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{t: t, tag: tag, addr: ln.Addr().String()}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		kept.Close()
+		return nil, err
+	}
+	p := &Portal{t: t, tag: tag, addr: ln.Addr().String(), kept: kept}
 	t.mu.Lock()
 	t.portals = append(t.portals, p)
 	t.mu.Unlock()
 	p.use(ln)
 	return p, nil
+}
+
+// keep keeps the port of an address of 127.0.0.1, and returns the address with its
+// number.
+func keep(address string) (*port.Port, string, error) {
+	host, number, err := net.SplitHostPort(address)
+	if n, e := strconv.Atoi(number); err == nil && e == nil && host == "127.0.0.1" {
+		kept, err := port.Keep(n)
+		if err != nil {
+			return nil, "", err
+		}
+		return kept, kept.Addr(), nil
+	}
+	return nil, address, nil // net.Listen knows what is wrong with it
 }
 
 // use makes a listener the portal's.
@@ -97,6 +120,7 @@ func (p *Portal) At() Match { return func(e *Event) bool { return e.portal == p 
 func (t *Target) closePortals() error {
 	var err error
 	for _, p := range t.portals {
+		p.kept.Close()
 		if e := p.ln.Close(); !errors.Is(e, net.ErrClosed) {
 			err = errors.Join(err, e)
 		}

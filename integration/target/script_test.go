@@ -8,7 +8,7 @@ import (
 	"github.com/iscsifs/iscsifs/initiator/pdu"
 )
 
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 func block(b byte) []byte { return bytes.Repeat([]byte{b}, 512) }
 

@@ -10,20 +10,20 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/iscsifs/iscsifs/integration/port"
 )
 
 // Daemon is a running tgtd. Its methods are for one goroutine at a time.
 type Daemon struct {
-	dir     string // of the control socket; short, as a socket's name must be
-	port    int
+	dir     string     // of the control socket; short, as a socket's name must be
+	port    *port.Port // kept while it is killed, too
 	cmd     *exec.Cmd
 	log     *bytes.Buffer // tgtd's output; read only after the process is reaped
 	exited  chan struct{} // closed by wait, which owns cmd.Wait
@@ -31,10 +31,7 @@ type Daemon struct {
 	targets int
 }
 
-const (
-	startTimeout = 10 * time.Second
-	portAttempts = 5
-)
+const startTimeout = time.Minute
 
 // Start runs a tgtd; Close ends it. It needs root.
 func Start() (*Daemon, error) {
@@ -42,31 +39,19 @@ func Start() (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range portAttempts { // another process may take the port between its choice and tgtd's bind
-		d := &Daemon{dir: dir}
-		if d.port, err = FreePort(); err != nil {
-			break
-		}
+	d := &Daemon{dir: dir}
+	if d.port, err = port.Keep(0); err == nil {
 		if err = d.start(); err == nil {
 			return d, nil
 		}
+		d.port.Close()
 	}
 	os.RemoveAll(dir)
 	return nil, err
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that nothing listens on.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // Portal is the address that tgtd listens on, as host:port.
-func (d *Daemon) Portal() string { return "127.0.0.1:" + strconv.Itoa(d.port) }
+func (d *Daemon) Portal() string { return d.port.Addr() }
 
 // Kill ends tgtd as a power failure would: no connection is closed in order.
 // (tgtd ignores SIGTERM while it has targets.)
@@ -78,6 +63,7 @@ func (d *Daemon) Kill() {
 // Close kills tgtd for good.
 func (d *Daemon) Close() {
 	d.Kill()
+	d.port.Close()
 	os.RemoveAll(d.dir)
 }
 
@@ -150,7 +136,7 @@ func (d *Daemon) listens() bool {
 	const listen = "0A"
 	for _, line := range strings.Split(string(table), "\n") {
 		f := strings.Fields(line)
-		if len(f) < 10 || f[1] != fmt.Sprintf("0100007F:%04X", d.port) || f[3] != listen {
+		if len(f) < 10 || f[1] != fmt.Sprintf("0100007F:%04X", d.port.Number()) || f[3] != listen {
 			continue
 		}
 		for _, link := range links {

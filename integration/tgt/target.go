@@ -48,7 +48,7 @@ func (d *Daemon) AddTarget(iqn string, settings map[string]string) (*Target, err
 // the same designator are two paths to one disk.
 func (d *Daemon) nextTID() int {
 	d.targets++
-	return d.targets<<16 | d.port
+	return d.targets<<16 | d.port.Number()
 }
 
 // Set changes what the target offers in the next login.
