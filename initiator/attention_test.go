@@ -134,7 +134,7 @@ func TestFinalAnswers(t *testing.T) {
 // TestBusyForEver: patience ends, with the target's own word for it.
 func TestBusyForEver(t *testing.T) {
 	l := newLab(t, func(_ *target.Config, c *Config) {
-		c.CommandTimeout, c.ReplacementTimeout = 300*time.Millisecond, 100*time.Millisecond
+		c.CommandTimeout, c.ReplacementTimeout = time.Second, 100*time.Millisecond
 	})
 	rule := l.OnExecute(target.SCSI(target.OpRead10), target.AnswerWith(target.Answer{Status: 0x08}))
 	_, err := l.disk.ReadAt(timeout(t), make([]byte, 512), 0)
@@ -142,8 +142,8 @@ func TestBusyForEver(t *testing.T) {
 	if !errors.As(err, &e) || e.Status != scsi.Busy {
 		t.Errorf("got %v", err)
 	}
-	if n := rule.Count(); n < 3 || n > 100 {
-		t.Errorf("%d attempts in 300 ms", n)
+	if n := rule.Count(); n < 3 || n > 300 {
+		t.Errorf("%d attempts in a second", n)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestBusyBeside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(start); took > soon/4 {
+	if took := time.Since(start); took > soon {
 		t.Errorf("100 writes took %v", took)
 	}
 	rule.Remove()

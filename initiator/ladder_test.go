@@ -103,7 +103,7 @@ var failAborts = map[string]func(l *lab){
 func TestLadderReset(t *testing.T) {
 	for name, fail := range failAborts {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, twoLUNs, brisk)
+			l := newLab(t, twoLUNs, steadily)
 			d := l.open(scsi.PeripheralLUN(1))
 			fail(l)
 			gate := target.NewGate()
@@ -121,7 +121,7 @@ func TestLadderReset(t *testing.T) {
 			held.Remove()
 			epoch := d.Epoch()
 			stop := make(chan struct{})
-			beside := async(func() error { return writeUntil(stop, l.disk, brisk200) })
+			beside := async(func() error { return writeUntil(stop, l.disk, unhurt) })
 			for _, c := range done {
 				if err := result(t, c); err != nil {
 					t.Error(err)
@@ -175,8 +175,13 @@ func TestLadderReset(t *testing.T) {
 	}
 }
 
-// brisk200 is less than what a command of another LUN waits for on a ladder.
-const brisk200 = 150 * time.Millisecond
+// steadily has a ladder with long rungs, and unhurt is less than a command of another
+// LUN would take that waits on one of them.
+func steadily(_ *target.Config, c *Config) {
+	c.CommandTimeout, c.AbortTimeout, c.ResetTimeout = time.Second, time.Second, time.Second
+}
+
+const unhurt = 900 * time.Millisecond
 
 // writeUntil writes until stop is closed, and fails if any write takes longer
 // than limit.
@@ -327,12 +332,13 @@ func TestSlowFlushEnds(t *testing.T) {
 // it takes.
 func TestProgressIsLife(t *testing.T) {
 	p := newWirePeer(t, "")
-	s, w := p.login(func(c *Config) { c.CommandTimeout = 150 * time.Millisecond })
+	const limit = time.Second
+	s, w := p.login(func(c *Config) { c.CommandTimeout = limit })
 	g := newGuarded(4096)
 	command, done := w.reading(rawDisk(s, scsi.LUN{}), g)
 	data := pattern(1, 4096)
 	for i := range uint32(8) {
-		<-time.After(75 * time.Millisecond)
+		<-time.After(limit / 5)
 		w.inform(dataIn(command, 0, i, i*512), data[i*512:(i+1)*512])
 	}
 	w.good(command)
@@ -352,7 +358,7 @@ func (w *wire) complete(request *header) {
 // aborted and sent again does not touch its memory.
 func TestLateDataAfterAbort(t *testing.T) {
 	p := newWirePeer(t, "")
-	s, w := p.login(func(c *Config) { c.CommandTimeout, c.ReplacementTimeout = 100*time.Millisecond, soon })
+	s, w := p.login(func(c *Config) { c.CommandTimeout, c.ReplacementTimeout = time.Second, soon })
 	d := rawDisk(s, scsi.LUN{})
 	g := newGuarded(1024)
 	old, done := w.reading(d, g)

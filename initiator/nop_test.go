@@ -167,8 +167,9 @@ func TestSilenceEndsConnection(t *testing.T) {
 // does not answer a ping but sends other things lives.
 func TestAnyByteIsLife(t *testing.T) {
 	p := newWirePeer(t, "")
-	s, w := p.login(func(c *Config) { c.NoopInterval, c.NoopTimeout = 200*time.Millisecond, 200*time.Millisecond })
-	for range 60 { // for longer than both together
+	const interval = time.Second // of which a busy machine sleeps through little
+	s, w := p.login(func(c *Config) { c.NoopInterval, c.NoopTimeout = interval, interval })
+	for begun := time.Now(); time.Since(begun) < 2*interval+interval/10; { // for longer than both together
 		w.inform(newHeader(0x20, 0x80).put(atITT, reservedTag).put(atTTT, reservedTag), nil)
 		<-time.After(10 * time.Millisecond)
 	}
@@ -180,7 +181,7 @@ func TestAnyByteIsLife(t *testing.T) {
 	slow := w.number(newHeader(0x20, 0x80).put(atITT, reservedTag).put(atTTT, reservedTag))
 	for _, b := range slow[:] {
 		w.nc.Write([]byte{b})
-		<-time.After(10 * time.Millisecond)
+		<-time.After(interval / 40) // 48 times
 	}
 	if s.Status().State != LoggedIn {
 		t.Fatal(s.Status().Reason)

@@ -96,9 +96,9 @@ func TestErrorKeepsItsCode(t *testing.T) {
 
 // TestLongWork: a daemon that works for longer than its silence may last is alive.
 func TestLongWork(t *testing.T) {
-	const silence = 100 * time.Millisecond
+	const silence = 2 * time.Second // a sign of life comes every 10 ms
 	point := serve(t, func(context.Context, Request, Peer, func(any)) (any, error) {
-		<-time.After(3 * silence)
+		<-time.After(silence + silence/2)
 		return nil, nil
 	})
 	c, err := Dial(t.Context(), point, os.Geteuid())
