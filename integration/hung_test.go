@@ -21,8 +21,8 @@ func TestHungTarget(t *testing.T) {
 	needTools(t, "fio")
 	h := newHost(t)
 	h.released = true
-	hung := h.script(target.NewMemoryLUN(64*mib, 512, target.NAA("600140500000000000000000000000a1")))
-	other := h.scriptAs(scriptedIQN+".b", target.NewMemoryLUN(64*mib, 512, target.NAA("600140500000000000000000000000b1")))
+	hung := h.script(target.NewMemoryLUN(64*mib, 512, uniqueNAA("0a1")))
+	other := h.scriptAs(scriptedIQN+".b", target.NewMemoryLUN(64*mib, 512, uniqueNAA("0b1")))
 	c := hung.config("size = \"32MiB\"") // below the LUN, so that reads go to the target
 	c.tables += longTimeouts
 	c.target = "directory = \"a\"\n\n[[target]]\nportals = [\"" + other.Addr() + "\"]\niqn = \"" + scriptedIQN + ".b\"\ndirectory = \"b\""
@@ -85,7 +85,7 @@ func mountedAlone(t *testing.T) string {
 	h := newHost(t)
 	h.released = true
 	iqn := scriptedIQN + ".c"
-	s := h.scriptAs(iqn, target.NewMemoryLUN(64*mib, 512, target.NAA("600140500000000000000000000000d1")))
+	s := h.scriptAs(iqn, target.NewMemoryLUN(64*mib, 512, uniqueNAA("0d1")))
 	c := s.config("size = \"32MiB\"")
 	c.iqn = iqn
 	return h.mount(c).lun(0)

@@ -16,8 +16,8 @@ import (
 func TestAnotherLUNAfterLogin(t *testing.T) {
 	needTools(t, "dd")
 	h := newHost(t)
-	ours := target.NewMemoryLUN(smallDisk, 512, target.NAA("600140500000000000000000000000c1"))
-	other := target.NewMemoryLUN(smallDisk, 512, target.NAA("600140500000000000000000000000c2"))
+	ours := target.NewMemoryLUN(smallDisk, 512, uniqueNAA("0c1"))
+	other := target.NewMemoryLUN(smallDisk, 512, uniqueNAA("0c2"))
 	s := h.script(ours)
 	m := h.mount(s.config("readahead = \"0\"\nflush_interval = \"1h\""))
 	end := m.holdDirty(0)

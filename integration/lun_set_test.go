@@ -153,7 +153,7 @@ func TestLUNReplaced(t *testing.T) {
 	h, s, m := twoLUNs(t, "")
 	f := open(t, m.lun(1), os.O_RDONLY)
 	s.RemoveLUN(1)
-	if err := s.AddLUN(1, target.NewMemoryLUN(32*mib, 512, target.NAA("600140500000000000000000000000c1"))); err != nil {
+	if err := s.AddLUN(1, target.NewMemoryLUN(32*mib, 512, uniqueNAA("0c1"))); err != nil {
 		t.Fatal(err)
 	}
 	out := h.mustIscsifs("rescan", m.point)

@@ -13,6 +13,12 @@ import (
 // its target's name is what tells it from those of other runs.
 var scriptedIQN = fmt.Sprintf("iqn.2026-11.org.example.script-%d:disks", os.Getpid())
 
+// uniqueNAA is a designator that is another in each run, for the same reason; three hex
+// digits tell those of a run apart.
+func uniqueNAA(digits string) target.Option {
+	return target.NAA(fmt.Sprintf("6001405%022x%s", os.Getpid(), digits))
+}
+
 // scripted is a target in this process, whose medium and log of commands a test
 // sees and whose answers it scripts. It is strict: a breach of RFC 7143 fails the test.
 type scripted struct {
