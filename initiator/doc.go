@@ -119,7 +119,7 @@
 //
 // Paths and Unit, one target and its logical units by several sessions:
 //
-//	paths.go paths_route.go paths_change.go  the sessions
+//	paths.go paths_route.go paths_change.go paths_gate.go  the sessions
 //	paths_status.go paths_guest.go          of two targets that lead to one unit
 //	unit.go unit_state.go unit_lost.go      the unit, and when no path is left
 //	unit_path.go unit_access.go unit_leave.go  the states of a path, and of ALUA
