@@ -30,6 +30,9 @@ func usable(errno syscall.Errno) bool { return errno != 0 && errno != syscall.EN
 
 // status is the answer to a request that ended with err.
 func (f *FS) status(r *request, op string, err error) fuse.Status {
+	if err == nil && r.handle.cut.Load() {
+		return fuse.EIO // what was written may go with the LUN
+	}
 	if err == nil {
 		return fuse.OK
 	}

@@ -100,6 +100,30 @@ func TestCut(t *testing.T) {
 	expect(t, "cut of nothing", m.Cut("lun9"), unix.ENOENT)
 }
 
+// TestCutUnderWrite: a write that ends after the cut fails, also where all went well: who
+// took the file away may have looked by then whether anything was written.
+func TestCutUnderWrite(t *testing.T) {
+	for name, write := range map[string]func(fd int) error{
+		"write":      func(fd int) error { _, err := unix.Pwrite(fd, make([]byte, 512), 0); return err },
+		"ZERO_RANGE": func(fd int) error { return unix.Fallocate(fd, zeroRange, 0, 512) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mountLUN(t, Options{})
+			fd := open(t, m.file, unix.O_RDWR)
+			m.lun.heedless.Store(true)
+			reopen := m.lun.close()
+			defer reopen()
+			done := make(chan error, 1)
+			go func() { done <- write(fd) }()
+			eventually(t, "it waits", func() bool { return m.lun.waiting.Load() == 1 })
+			expect(t, "remove", m.RemoveLUN("", "lun0"), nil)
+			reopen()
+			expect(t, name, <-done, unix.EIO)
+			unix.Close(fd)
+		})
+	}
+}
+
 func TestRemovedWhileOpen(t *testing.T) {
 	m := mountLUN(t, Options{})
 	fd := open(t, m.file, unix.O_RDWR)

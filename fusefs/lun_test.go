@@ -17,6 +17,7 @@ type memLUN struct {
 	readOnly    bool
 	thin        bool         // it can have holes
 	protected   atomic.Bool  // since it is open
+	heedless    atomic.Bool  // contexts do not end its calls
 	asked       atomic.Int64 // for extents
 	syncs       atomic.Int64
 	failures    atomic.Uint64
@@ -76,6 +77,9 @@ func (l *memLUN) pass(ctx context.Context) error {
 	}
 	l.waiting.Add(1)
 	defer l.waiting.Add(-1)
+	if l.heedless.Load() {
+		ctx = context.Background()
+	}
 	select {
 	case <-gate:
 		return nil

@@ -89,7 +89,7 @@ func (f *raw) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint
 	}
 	defer r.finish()
 	n, err := h.write(r, in, data)
-	if n > 0 || err == nil {
+	if n > 0 && !h.cut.Load() {
 		return uint32(n), fuse.OK
 	}
 	return 0, f.status(r, "write", err)
