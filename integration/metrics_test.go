@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestLiveLog: SIGUSR1 turns debug on and off, and SIGHUP opens the log's file anew.
+// TestLiveLog: SIGUSR1 turns debug on and off; SIGHUP and reload open the log's file anew.
 func TestLiveLog(t *testing.T) {
 	h := newHost(t)
 	s := h.script(target.NewMemoryLUN(smallDisk, 512))
@@ -141,4 +141,12 @@ func TestLiveLog(t *testing.T) {
 	if !eventually(patience, func() bool { return h.run("test", "-s", log).code == 0 }) {
 		t.Error("SIGHUP does not open the log anew")
 	}
+	h.sh(`mv "$1" "$1.2"`, log)
+	h.mustIscsifs("reload", m.point)
+	if h.run("test", "-s", log).code != 0 {
+		t.Error("reload does not open the log anew")
+	}
+	h.sh(`mv "$1" "$1.3"; mkdir "$1"`, log)
+	h.iscsifs("reload", m.point).wantFailure(t, exitFailed, "log.file", log)
+	h.sh(`rmdir "$1"`, log)
 }

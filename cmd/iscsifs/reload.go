@@ -18,7 +18,8 @@ for each change. New targets appear. Those that the file has no more go, as with
 iscsifs logout: what is dirty is written, and one that is in use stays, with the
 command that frees it. Portals, LUN lists, credentials, the log level and most
 settings of the cache change at once; what cannot is named, with what to do, and then
-reload does not exit 0. A file with faults changes nothing.
+reload does not exit 0. A file with faults changes nothing. In any case the log's file
+is opened anew, for logrotate(8).
 
 What was logged out by hand stays out.`,
 		Example: `  iscsifs reload /mnt/luns`,

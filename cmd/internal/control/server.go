@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -43,8 +44,15 @@ type Server struct {
 }
 
 // Listen opens the control socket at a path of Path. A file left there by a dead
-// daemon is replaced, so the caller holds the mountpoint's lock.
+// daemon is replaced, so the caller holds the mountpoint's lock; what those of other
+// mountpoints have left goes too.
 func Listen(path string, log zerolog.Logger) (*Server, error) {
+	dir, err := lockDirectory(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the directory of the control socket: %w", err)
+	}
+	defer dir.Close()
+	removeStale(filepath.Dir(path))
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot replace the control socket of a dead daemon: %w", err)
 	}

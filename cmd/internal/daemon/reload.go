@@ -14,9 +14,12 @@ import (
 
 // Reload reads the configuration again: new targets appear, those that are gone go, as
 // with a logout, and settings change that can; the others are named. One with faults
-// changes nothing. What was logged out by hand stays out.
+// changes nothing. What was logged out by hand stays out. The log's file is opened anew
+// in any case, and first: logrotate(8) has taken it away.
 func (d *Daemon) Reload(ctx context.Context) (control.Changes, error) {
 	var c changes
+	d.reopenLog(&c)
+	d.log.Info().Msg("reading the configuration again")
 	err := d.work(ctx, func(ctx context.Context) error {
 		if err := d.takeList(ctx); err != nil {
 			return err
@@ -35,6 +38,15 @@ func (d *Daemon) Reload(ctx context.Context) (control.Changes, error) {
 	return c.all, err
 }
 
+func (d *Daemon) reopenLog(c *changes) {
+	if d.opts.ReopenLog == nil {
+		return
+	}
+	if err := d.opts.ReopenLog(); err != nil {
+		c.refuse(exitcode.Errorf(exitcode.Failed, "log.file: cannot be opened anew, and goes on where it was: %w", err))
+	}
+}
+
 func (d *Daemon) tellReload(begins bool) {
 	if d.opts.OnReload != nil {
 		d.opts.OnReload(begins)
@@ -44,7 +56,7 @@ func (d *Daemon) tellReload(begins bool) {
 // faults notes what is wrong with a configuration, a line for each.
 func (c *changes) faults(err error) {
 	c.all.Code = int(exitcode.Usage)
-	c.all.Refused = strings.Split(err.Error(), "\n")
+	c.all.Refused = append(c.all.Refused, strings.Split(err.Error(), "\n")...)
 }
 
 func (d *Daemon) reload(ctx context.Context, cfg *config.Config, c *changes) {

@@ -54,7 +54,7 @@ func (l *LogLevel) toggle() zerolog.Level {
 //
 //	SIGTERM, SIGINT  Terminate
 //	SIGUSR1          log level to debug, and back
-//	SIGHUP           Reload
+//	SIGHUP           Reload, which also opens the log's file anew
 func (d *Daemon) Signals(ctx context.Context, signals <-chan os.Signal, level *LogLevel) {
 	for {
 		select {
@@ -63,16 +63,6 @@ func (d *Daemon) Signals(ctx context.Context, signals <-chan os.Signal, level *L
 		case s := <-signals:
 			d.signal(ctx, s, level)
 		}
-	}
-}
-
-// reopenLog lets logrotate(8) take the log's file away.
-func (d *Daemon) reopenLog() {
-	if d.opts.ReopenLog == nil {
-		return
-	}
-	if err := d.opts.ReopenLog(); err != nil {
-		d.log.Error().Err(err).Msg("cannot open the log anew: it goes on where it was")
 	}
 }
 
@@ -85,8 +75,7 @@ func (d *Daemon) signal(ctx context.Context, s os.Signal, level *LogLevel) {
 		now := level.toggle()
 		d.log.WithLevel(zerolog.NoLevel).Stringer("level", now).Msg("log level changed by SIGUSR1")
 	case unix.SIGHUP:
-		d.reopenLog()
-		d.log.Info().Msg("SIGHUP: reads the configuration again")
+		d.log.Info().Stringer("signal", s).Msg("asked to read the configuration again")
 		go d.reloadBySignal(ctx) // it may flush; meanwhile other signals are heeded
 	}
 }
