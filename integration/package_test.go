@@ -149,7 +149,8 @@ func needOverlay(t *testing.T) {
 	}
 }
 
-// usePackage installs a package, mounts a LUN by what is in it, and purges it.
+// usePackage installs a package, mounts a LUN by what is in it, installs it again over
+// that, as an upgrade does, and purges it when nothing is mounted any more.
 const usePackage = `
 package=$1 configuration=$2 mountpoint=$3
 dpkg --no-triggers --install "$package" >/dev/null
@@ -157,7 +158,18 @@ mount -t iscsifs "$configuration" "$mountpoint"
 iscsifs status "$mountpoint" | grep -q lun1
 grep -q " $mountpoint .* fuse.iscsifs $configuration " /proc/self/mountinfo
 head -c 4096 /dev/zero | tr '\0' x | dd of="$mountpoint/lun1" conv=notrunc,fsync status=none
+daemon() { iscsifs status --json "$mountpoint" | grep -o '"pid": *[0-9]*'; }
+before=$(daemon)
+dpkg --no-triggers --install "$package" >/dev/null
+[[ $(daemon) == "$before" ]]
+head -c 4096 "$mountpoint/lun1" | cmp - <(head -c 4096 /dev/zero | tr '\0' x)
+if said=$(dpkg --no-triggers --remove iscsifs 2>&1); then exit 1; fi
+[[ $said == *"iscsifs umount $mountpoint"* ]]
+[[ $(daemon) == "$before" ]]
 umount "$mountpoint"
+echo '# changed' >>/etc/needrestart/conf.d/iscsifs.conf
+dpkg --no-triggers --install "$package" </dev/null >/dev/null
+grep -q changed /etc/needrestart/conf.d/iscsifs.conf
 man -w 8 iscsifs && man -w 5 iscsifs.toml
 iscsifs version -v
 ls /var/lib/iscsifs
@@ -176,14 +188,11 @@ func TestPackage(t *testing.T) {
 	h := newHost(t)
 	s := h.serve(nil, disk{size: smallDisk})
 	h.make("deb")
-	packages, _ := filepath.Glob(h.path("dist/iscsifs_[0-9]*.deb"))
-	if len(packages) != 1 {
-		t.Fatalf("built: %v", packages)
-	}
-	h.wantPackage(packages[0])
+	deb := h.built("iscsifs_[0-9]*.deb")
+	h.wantPackage(deb)
 
 	out := h.sh(`unshare --mount --propagation private bash -euc "$1" bash "$2" bash -euxc "$3" bash "${@:4}"`,
-		inMachine, h.dir, usePackage, packages[0], h.writeConfig(s.config()), h.mountpoint())
+		inMachine, h.dir, usePackage, deb, h.writeConfig(s.config()), h.mountpoint())
 	for _, want := range []string{"/usr/share/man/man8/iscsifs.8.gz\n", "/usr/share/man/man5/iscsifs.toml.5.gz\n", "initiator name "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("there is no %q in\n%s", want, out)
@@ -203,7 +212,7 @@ func (h *host) wantPackage(file string) {
 	if got := h.sh(`dpkg-deb --field "$1" Package Depends Recommends`, file); got != "Package: iscsifs\nRecommends: fuse3, attr\n" {
 		h.t.Errorf("the package says\n%s", got)
 	}
-	if got := h.sh(`dpkg-deb --ctrl-tarfile "$1" | tar -t | sort | tr '\n' ' '`, file); got != "./control ./md5sums ./postinst ./postrm " {
+	if got := h.sh(`dpkg-deb --ctrl-tarfile "$1" | tar -t | sort | tr '\n' ' '`, file); got != "./conffiles ./control ./md5sums ./postinst ./postrm ./prerm " {
 		h.t.Errorf("dpkg gets %s", got)
 	}
 	h.wantUnits(h.path("dist/stage"), "/usr")

@@ -45,6 +45,7 @@ func TestBoot(t *testing.T) {
 	g.reload(files[0])
 	g.sh(create)
 	g.until(bootLimit, "systemctl start mnt-data.mount")
+	g.surviveKill()
 	g.sh(recorder)
 	g.progress()
 	g.poweroff(2 * time.Minute)
@@ -71,6 +72,22 @@ func TestBoot(t *testing.T) {
 	n.wire.Cut()
 	g.stopSoon()
 	g.poweroff(4 * time.Minute)
+}
+
+// surviveKill kills the daemon under the mounted file system: all comes back without a
+// word from the administrator, with everything that was durable.
+func (g *guest) surviveKill() {
+	g.t.Helper()
+	const note = "cat /run/iscsifs-loop/*/loop" // of what is attached
+	stale := strings.TrimSpace(g.sh(note))
+	g.sh("cd /mnt/data; dd if=/dev/urandom of=durable bs=64k count=8 conv=fsync status=none; sha256sum durable >sum; sync sum; touch lost")
+	g.sh("kill -9 $(systemctl show --value -p MainPID " + mountUnit + ")")
+	g.until(bootLimit, `[ "$(`+note+`)" != "`+stale+`" ] && mountpoint -q /mnt/data && touch /mnt/data/fresh`)
+	if loops := g.sh("losetup -nO BACK-FILE"); loops != "/mnt/luns/lun1\n" {
+		g.t.Errorf("there are loop devices of\n%s", loops)
+	}
+	g.wantActive(mountUnit, loopUnit, "mnt-data.mount")
+	g.sh("cd /mnt/data; sha256sum --quiet -c sum; rm -f durable sum lost fresh")
 }
 
 // stopSoon shortens what systemd gives to a stop that hangs: thrice to the service,
