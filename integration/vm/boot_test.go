@@ -70,8 +70,7 @@ func TestBoot(t *testing.T) {
 	g.progress()
 	n.die()
 	n.wire.Cut()
-	g.stopSoon()
-	g.poweroff(4 * time.Minute)
+	g.poweroff(4 * time.Minute) // less than twice the units' TimeoutStopSec: none of them is waited for
 }
 
 // surviveKill kills the daemon under the mounted file system: all comes back without a
@@ -88,15 +87,6 @@ func (g *guest) surviveKill() {
 	}
 	g.wantActive(mountUnit, loopUnit, "mnt-data.mount")
 	g.sh("cd /mnt/data; sha256sum --quiet -c sum; rm -f durable sum lost fresh")
-}
-
-// stopSoon shortens what systemd gives to a stop that hangs: thrice to the service,
-// twice to what is left when all services are down.
-func (g *guest) stopSoon() {
-	g.t.Helper()
-	g.put(vm.File{Path: "/etc/systemd/system/" + mountUnit + ".d/stop.conf", Text: "[Service]\nTimeoutStopSec=8\n"})
-	g.put(vm.File{Path: "/etc/systemd/system.conf.d/stop.conf", Text: "[Manager]\nDefaultTimeoutStopSec=5\n"})
-	g.sh("systemctl daemon-reload")
 }
 
 // verifyUnits lets systemd look for faults in the units: unknown or misplaced
