@@ -154,6 +154,8 @@ func TestTargetComesLater(t *testing.T) {
 	n.rise()
 	g.until(bootLimit, "mountpoint -q /mnt/data")
 	g.sh("dd if=/dev/urandom of=/mnt/data/file bs=64k count=8 status=none")
+	g.sh("sync; kill -9 $(pgrep -x iscsifs); systemctl restart mnt-luns.mount")
+	g.until(bootLimit, "mountpoint -q /mnt/data && touch /mnt/data/fresh")
 	g.poweroff(2 * time.Minute)
 	n.wantNoSession()
 	if out, err := exec.Command("e2fsck", "-fn", n.backing).CombinedOutput(); err != nil {
