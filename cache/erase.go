@@ -159,6 +159,7 @@ func (v *Volume) tell(ctx context.Context, r *erasure) error {
 		return err
 	}
 	v.observe()
+	v.back.succeeded()
 	v.changes++
 	v.sync.answered = v.flush.syncNo
 	r.no, r.at, r.owed = v.flush.syncNo, c.now(), epoch != v.epoch

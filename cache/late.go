@@ -8,7 +8,7 @@ func (v *Volume) WriteLate() {
 	defer c.mu.Unlock()
 	if !v.ended {
 		v.late = false
-		v.back.delay, v.back.retryAt = 0, 0
+		v.back.succeeded() // as far as is known
 		v.back.kick(v)
 	}
 }

@@ -135,6 +135,7 @@ func (v *Volume) awaitRoom(ctx context.Context, n int) error {
 		}
 	}
 	var refusal error
+	failures := v.sync.failures
 	err := v.room.wait(ctx, &v.cache.mu, func() (bool, time.Duration) {
 		if refusal = v.refusal(); v.ended || refusal != nil {
 			return true, 0
@@ -143,7 +144,7 @@ func (v *Volume) awaitRoom(ctx context.Context, n int) error {
 		if ok {
 			return true, 0
 		}
-		refusal = v.back.hopeless(v)
+		refusal = v.back.hopeless(v, failures)
 		v.back.kick(v)
 		return refusal != nil, again
 	})

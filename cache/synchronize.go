@@ -19,6 +19,7 @@ func (v *Volume) synchronize(ctx context.Context) error {
 	v.observe()
 	switch {
 	case err == nil:
+		v.back.succeeded()
 		v.cleaned(covered)
 		if !v.unsynced() {
 			v.back.mended(v)

@@ -246,3 +246,63 @@ func TestWriterWithoutHope(t *testing.T) {
 		})
 	}
 }
+
+// TestWriterWithHope: a failure that is over, or that is of other blocks, does not end a
+// write that waits for room.
+func TestWriterWithHope(t *testing.T) {
+	for name, spoil := range map[string]func(*fakeDisk, *atomic.Bool) (limit int64){
+		"one bad block": func(disk *fakeDisk, _ *atomic.Bool) int64 {
+			disk.onWrite = func(_ context.Context, off int64, _ int) error {
+				if time.Sleep(time.Millisecond); off == 0 {
+					return errFault
+				}
+				return nil
+			}
+			return 4 << 20 // beside the bad block a piece has to have room
+		},
+		"synchronization that failed": func(disk *fakeDisk, fails *atomic.Bool) int64 {
+			disk.onSync = func(context.Context) error {
+				if fails.Load() {
+					return errFault
+				}
+				return nil
+			}
+			return 1 << 20
+		},
+		"erasures that failed": func(disk *fakeDisk, fails *atomic.Bool) int64 {
+			disk.onErase = func(context.Context, int64, int64) error {
+				if fails.Load() {
+					return errFault
+				}
+				return nil
+			}
+			return 1 << 20
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := newFakeDisk(t, 512, 32<<20/512)
+				var fails atomic.Bool
+				v := open(t, disk, VolumeOptions{DirtyLimit: spoil(disk, &fails)})
+				if err := v.Zero(t.Context(), 16<<20, 1<<20); err != nil {
+					t.Fatal(err)
+				}
+				fails.Store(true)
+				disk.epoch.Add(1)
+				mustWrite(t, v)
+				time.Sleep(30 * time.Second)
+				if v.Failures() == 0 {
+					t.Fatal("nothing failed")
+				}
+				fails.Store(false)
+				time.Sleep(maxRetryDelay)
+				for range 2 {
+					if _, err := v.WriteAt(t.Context(), make([]byte, 12<<20), 1<<20); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(30 * time.Second)
+				}
+			})
+		})
+	}
+}

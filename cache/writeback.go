@@ -36,7 +36,7 @@ type writeback struct {
 	failures uint64                // commands that failed
 	err      error                 // of the last of them
 	cause    error                 // why the last one is to be tried again
-	delay    time.Duration         // 0 = the last write-back succeeded
+	delay    time.Duration         // 0 = what was sent last succeeded
 	troubled bool                  // the log knows that write-backs fail
 	retryAt  int64
 	answered int64 // when the Device last answered, or began to have something to answer
@@ -165,7 +165,7 @@ func (b *writeback) finished(v *Volume, cmd *command, err error, gaveUp bool, no
 	b.answered = now
 	switch {
 	case err == nil:
-		b.delay, b.retryAt = 0, 0
+		b.succeeded()
 		v.pace.measure(v, len(cmd.entries), now)
 	case !gaveUp:
 		b.failures, b.err = b.failures+1, err
@@ -175,6 +175,9 @@ func (b *writeback) finished(v *Volume, cmd *command, err error, gaveUp bool, no
 		b.changed = nil
 	}
 }
+
+// succeeded notes that nothing has failed since the last success.
+func (b *writeback) succeeded() { b.delay, b.retryAt = 0, 0 }
 
 // failed notes that writing back or synchronizing failed, and that it is going to
 // be tried again.
@@ -193,13 +196,14 @@ func (b *writeback) failed(v *Volume, err error, now int64) {
 	}
 }
 
-// hopeless is why no room comes for writers who wait for it: what is dirty is held back,
-// or has failed so often that it is only tried now and then. nil = it may come.
-func (b *writeback) hopeless(v *Volume) error {
+// hopeless is why no room comes for a writer who waits for it: what is dirty is held back,
+// or has failed so often that it is only tried now and then, and once more since there
+// were that many failures, with nothing beside it that may yet succeed. nil = it may come.
+func (b *writeback) hopeless(v *Volume, failures uint64) error {
 	if held := v.heldBack(); held != nil {
 		return held
 	}
-	if b.delay == maxRetryDelay {
+	if b.delay == maxRetryDelay && v.sync.failures != failures && len(b.running) == 0 {
 		return b.cause
 	}
 	return nil
