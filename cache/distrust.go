@@ -21,13 +21,11 @@ func (v *Volume) Distrust(ctx context.Context) error {
 	}
 	v.observe()
 	for i := range c.frames {
-		id := frameID(i)
-		f := &c.frames[id]
-		if f.volume != v.id || f.state <= detached {
-			continue
+		if f := &c.frames[i]; f.volume == v.id && f.state > detached {
+			v.forgetRead(frameID(i))
 		}
-		if other := allSectors &^ f.mask; f.state == clean || f.valid&other != 0 || f.fetch != 0 {
-			v.forgetSectors(id, other)
+		if v.ended { // while it waited for memory
+			return ErrClosed
 		}
 	}
 	return nil

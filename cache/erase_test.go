@@ -758,3 +758,32 @@ func TestWriteBackBesideErase(t *testing.T) {
 		}
 	})
 }
+
+// TestFailedEraseBesideDirty: what was read of a range, of which an erasure that failed may
+// have done some, is read again, also beside what is dirty.
+func TestFailedEraseBesideDirty(t *testing.T) {
+	disk := newFakeDisk(t, 512, 8<<20/512)
+	copy(disk.data, bytes.Repeat([]byte{9}, 2*frameSize))
+	disk.onErase = func(_ context.Context, off, n int64) error {
+		clear(disk.data[off : off+n])
+		return errFault
+	}
+	v := open(t, disk, VolumeOptions{})
+	p := make([]byte, 2*frameSize)
+	if _, err := v.ReadAt(t.Context(), p, 0); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, v)
+	if err := v.Zero(t.Context(), 0, frameSize+512); err != errFault {
+		t.Fatal(err)
+	}
+	if _, err := v.ReadAt(t.Context(), p, 0); err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Repeat([]byte{9}, 2*frameSize)
+	clear(want[:frameSize+512])
+	copy(want, bytes.Repeat([]byte{1}, 512))
+	if !bytes.Equal(p, want) {
+		t.Errorf("read %d, %d, %d, %d", p[0], p[512], p[frameSize], p[frameSize+512])
+	}
+}

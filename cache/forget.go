@@ -10,18 +10,20 @@ func (v *Volume) forgetRange(r erasure) {
 func (v *Volume) distrustRange(r erasure) {
 	c := v.cache
 	v.eachIn(r, func(id frameID, _ sectors) {
-		f := &c.frames[id]
-		if f.state == clean {
-			c.drop(id)
-			return
-		}
-		if f.state == written {
+		if c.frames[id].state == written {
 			c.become(id, dirty, v.flush.open())
 		}
-		if f.fetch != 0 {
-			c.setFetch(id, 0)
-		}
+		v.forgetRead(id)
 	})
+}
+
+// forgetRead drops what of a frame was read from the Device, or is being read. A barrier
+// covers it.
+func (v *Volume) forgetRead(id frameID) {
+	f := &v.cache.frames[id]
+	if f.state == clean || f.valid != f.mask || f.fetch != 0 {
+		v.forgetSectors(id, allSectors&^f.mask)
+	}
 }
 
 // eachIn calls do for the frames with bytes of a range that a barrier covers, with the
@@ -52,6 +54,9 @@ func (v *Volume) eachIn(r erasure, do func(id frameID, part sectors)) {
 		}
 		base := f.block << frameBits
 		do(id, sectorRange(int(max(r.off-base, 0)), int(min(r.end-base, frameSize))))
+		if v.ended { // while it waited for memory
+			return
+		}
 	}
 }
 
