@@ -240,9 +240,9 @@ func (s *scan) discover(ctx context.Context) {
 		return
 	}
 	defer done()
-	if s.t.now() != up {
+	if now, _ := s.t.live(); now != s.session {
 		closeDisks(disks)
-		return // it is being logged out
+		return // it is being logged out, or was, and in again
 	}
 	disks = s.fitting(disks)
 	luns, errs := s.d.addLocked(ctx, s.t, disks, s.session.Status().Portal)

@@ -512,6 +512,36 @@ func TestRescanAtTheEnd(t *testing.T) {
 	}
 }
 
+// What a rescan opens by a session that has ended meanwhile has no file by the next one.
+func TestRescanAcrossLogin(t *testing.T) {
+	a, next := newFakeSession(iqnA, 1), newFakeSession(iqnA, 1)
+	s := newSite(a)
+	d := served(t, s)
+	a.add(2)
+	opening, goOn := make(chan struct{}), make(chan struct{})
+	a.mu.Lock()
+	a.openHook = sync.OnceFunc(func() { close(opening); <-goOn })
+	a.mu.Unlock()
+	done := make(chan struct{})
+	go func() { defer close(done); rescan(t, d) }()
+	<-opening
+	if err := d.Logout(t.Context(), LogoutOptions{IQN: iqnA}); err != nil {
+		t.Error(err)
+	}
+	s.mu.Lock()
+	s.sessions[iqnA] = next
+	s.mu.Unlock()
+	if err := d.Login(t.Context(), LoginOptions{IQN: iqnA}); err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	<-done
+	wantPaths(t, d, "lun1")
+	if !a.disk(2).isClosed() {
+		t.Error("the disk is open, and nobody's")
+	}
+}
+
 func (s *fakeSession) opens() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
