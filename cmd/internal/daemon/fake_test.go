@@ -31,6 +31,7 @@ type fakeDisk struct {
 	resetErr    error // of each Reset
 	lostResets  int   // so many lose their session first
 	resets      int
+	onReset     func() // told of each Reset before it is done; nil = none
 	onWrite     func() // told of each write before it changes the medium; nil = none
 	pending     []byte // what AcceptCapacity takes over; nil = nothing
 	closed      bool
@@ -73,6 +74,12 @@ func (d *fakeDisk) Refresh(context.Context) error {
 }
 
 func (d *fakeDisk) Reset(context.Context) error {
+	d.mu.Lock()
+	tell := d.onReset
+	d.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.resets++

@@ -77,16 +77,12 @@ func (d *Daemon) resume(ctx context.Context, l, kept *lun) error {
 		return exitcode.Errorf(exitcode.Failed, "present %s: %s of it is not on the target, but %w; `iscsifs logout --discard-dirty %s %s` gives the data up",
 			l.where(), humanize.IBytes(uint64(kept.dirty())), err, plain.Quoted(d.opts.Mountpoint), kept.target.cfg().IQN)
 	}
-	absent := kept.opened.inner().(*absentDisk)
-	kept.opened.plug(l.opened.inner())
-	l.opened, l.disk, l.gate, l.volume = kept.opened, kept.disk, kept.gate, kept.volume
-	var unbroken bool
-	if unbroken, err = d.readyAgain(ctx, l, kept); err != nil {
-		l.unreserve(ctx)
-		l.opened.plug(absent)
-		l.volume = nil
+	unbroken, err := d.readyAgain(ctx, l, kept)
+	if err != nil {
 		return err
 	}
+	kept.opened.plug(l.opened.inner())
+	l.opened, l.disk, l.gate, l.volume = kept.opened, kept.disk, kept.gate, kept.volume
 	l.hold(kept.yield())
 	kept.target.dropKept(kept)
 	if unbroken || l.target.cfg().Cache.LateWrites == config.Write {

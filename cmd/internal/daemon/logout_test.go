@@ -301,7 +301,14 @@ func TestLoginFailsAfterResuming(t *testing.T) {
 func TestKeptIsReadiedFirst(t *testing.T) {
 	_, a, d := forcedOut(t, config.Write)
 	one := a.disk(1)
-	one.change(func() { one.resetErr = initiator.ErrTimeout })
+	one.change(func() {
+		one.resetErr = initiator.ErrTimeout
+		one.onReset = func() {
+			if err := d.sync(t.Context(), ""); exitcode.Of(err) != int(exitcode.Dirty) || !bytes.Equal(one.medium(4096), make([]byte, 4096)) {
+				t.Errorf("written before it is readied: %v", err)
+			}
+		}
+	})
 	if err := d.Login(t.Context(), LoginOptions{IQN: iqnA}); err == nil {
 		t.Fatal("it can be logged in to")
 	}
