@@ -306,3 +306,27 @@ func TestWriterWithHope(t *testing.T) {
 		})
 	}
 }
+
+// TestWriterAfterBurst: many commands that fail at the same time are one reason to wait
+// for a moment, and none to fail who writes.
+func TestWriterAfterBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 32<<20/512)
+		start := time.Now()
+		disk.onWrite = func(context.Context, int64, int) error {
+			if time.Sleep(time.Millisecond); time.Since(start) < time.Second {
+				return errFault
+			}
+			return nil
+		}
+		v := open(t, disk, VolumeOptions{DirtyLimit: 4 << 20})
+		for at := int64(0); at < 32<<20; at += 16 << 10 { // each a command of its own
+			if _, err := v.WriteAt(t.Context(), make([]byte, 512), at); err != nil {
+				t.Fatalf("after %v: %v", time.Since(start), err)
+			}
+		}
+		if v.Failures() < 10 {
+			t.Errorf("%d commands failed", v.Failures())
+		}
+	})
+}

@@ -11,7 +11,7 @@ const (
 	// maxWorkers is how many write-backs of a Volume may be under way.
 	maxWorkers = 32
 	// retryDelay and maxRetryDelay: how long after a failure the next
-	// write-back is tried, unless a Sync asks for it. It doubles each time.
+	// write-back is tried, unless a Sync asks for it. It doubles with each try.
 	retryDelay    = 10 * time.Millisecond
 	maxRetryDelay = 5 * time.Second
 )
@@ -186,7 +186,9 @@ func (b *writeback) failed(v *Volume, err error, now int64) {
 		b.troubled = true
 		v.log.Error().Err(err).Msg(troubleText(err))
 	}
-	b.delay = min(max(2*b.delay, retryDelay), maxRetryDelay)
+	if now >= b.retryAt { // else others that were sent with it have failed before
+		b.delay = min(max(2*b.delay, retryDelay), maxRetryDelay)
+	}
 	b.retryAt, b.cause = now+int64(b.delay), err
 	v.sync.fail(err)
 	if !v.late && v.opts.HoldLate != nil && v.opts.HoldLate(err) {
