@@ -95,14 +95,13 @@ func (g *gap) erased(ctx context.Context, off, end int64) error {
 // truncate makes zero what lies between the last byte written and the new end
 // of the file.
 func (g *gap) truncate(ctx context.Context, lun LUN, size int64) error {
-	if size > lun.Size() || size < g.reached() {
+	if err := g.hold(ctx); err != nil {
+		return err
+	}
+	reached := g.end
+	g.release()
+	if size > lun.Size() || size < reached {
 		return syscall.EINVAL
 	}
 	return g.advance(ctx, lun, size, size)
-}
-
-func (g *gap) reached() int64 {
-	<-g.lock
-	defer g.release()
-	return g.end
 }

@@ -1,11 +1,13 @@
 package fusefs
 
 import (
+	"context"
 	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,4 +122,26 @@ func TestSparseImages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who is killed does not wait for another's zeroes.
+func TestTruncateIsNotWaitedFor(t *testing.T) {
+	lun := newMemLUN(lunSize, 1)
+	open := lun.close()
+	g := newGap()
+	done := make(chan error, 1)
+	go func() { done <- g.advance(context.Background(), lun, 4096, 8192) }()
+	eventually(t, "it waits", func() bool { return lun.waiting.Load() == 1 })
+	killed, kill := context.WithCancel(t.Context())
+	kill()
+	truncated := make(chan error, 1)
+	go func() { truncated <- g.truncate(killed, lun, lunSize) }()
+	select {
+	case err := <-truncated:
+		expect(t, "truncate", err, context.Canceled)
+	case <-time.After(10 * time.Second):
+		t.Error("it waits")
+	}
+	open()
+	expect(t, "advance", <-done, nil)
 }
