@@ -1,8 +1,8 @@
 package fusefs
 
 import (
-	"context"
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
