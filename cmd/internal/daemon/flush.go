@@ -85,8 +85,8 @@ func withoutPlace(err error) string {
 
 // refusal is the error of a command whose flush failed.
 func (d *Daemon) refusal(dirty error) error {
-	return exitcode.Errorf(exitcode.Dirty, "unmount %s: %s; it stays mounted and usable, and `iscsifs umount --discard-dirty %s` would give the data up",
-		d.opts.Mountpoint, strings.ReplaceAll(dirty.Error(), "\n", "; "), plain.Quoted(d.opts.Mountpoint))
+	return exitcode.Errorf(exitcode.Dirty, "unmount %s: it stays mounted and usable, and `iscsifs umount --discard-dirty %s` would give the data up: %s",
+		d.opts.Mountpoint, plain.Quoted(d.opts.Mountpoint), strings.ReplaceAll(dirty.Error(), "\n", "; "))
 }
 
 // dirty is how many bytes of the LUN are not yet for certain on its target.

@@ -197,8 +197,8 @@ func (d *Daemon) flushOrDiscard(ctx context.Context, t *target, o LogoutOptions)
 	if dirty == nil || o.Discard {
 		return nil
 	}
-	return exitcode.Errorf(exitcode.Dirty, "logout %s: %s; it stays logged in, and `iscsifs logout --discard-dirty %s %s` would give the data up",
-		t.cfg().IQN, strings.ReplaceAll(dirty.Error(), "\n", "; "), plain.Quoted(d.opts.Mountpoint), t.cfg().IQN)
+	return exitcode.Errorf(exitcode.Dirty, "logout %s: it stays logged in, and `iscsifs logout --discard-dirty %s %s` would give the data up: %s",
+		t.cfg().IQN, plain.Quoted(d.opts.Mountpoint), t.cfg().IQN, strings.ReplaceAll(dirty.Error(), "\n", "; "))
 }
 
 func (d *Daemon) flushTarget(ctx context.Context, t *target, limit time.Duration) error {

@@ -136,9 +136,9 @@ func TestUnmountDirtySentence(t *testing.T) {
 	place.Err = fmt.Errorf("%w: %w", initiator.ErrSessionLost, &login)
 	a.disk(1).fail(&place)
 	err := d.Unmount(t.Context(), UnmountOptions{})
-	want := "unmount " + d.opts.Mountpoint + ": 4.0 KiB of LUN 1 of " + iqnA + " could not be written: " +
-		"SYNCHRONIZE CACHE(10): session lost: login: no answer in time; it stays mounted and usable, " +
-		"and `iscsifs umount --discard-dirty " + d.opts.Mountpoint + "` would give the data up"
+	want := "unmount " + d.opts.Mountpoint + ": it stays mounted and usable, and `iscsifs umount --discard-dirty " +
+		d.opts.Mountpoint + "` would give the data up: 4.0 KiB of LUN 1 of " + iqnA + " could not be written: " +
+		"SYNCHRONIZE CACHE(10): session lost: login: no answer in time"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
