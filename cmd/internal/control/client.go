@@ -56,7 +56,7 @@ func Dial(ctx context.Context, point string, uid int) (*Client, error) {
 	if by, ok := guard.ServedBy(ctx, point); ok && by.UID == uid && by.Socket != "" {
 		paths = append([]string{by.Socket}, paths...)
 	}
-	faults := []error{fmt.Errorf("%s: %w; `iscsifs umount %s` clears the mount, and mounting again does", point, ErrNoDaemon, plain.Quoted(point))}
+	faults := []error{fmt.Errorf("%s: %w; `iscsifs umount %s` clears the mount, as does mounting again", point, ErrNoDaemon, plain.Quoted(point))}
 	for _, path := range paths {
 		c, err := dial(ctx, path, point, uid)
 		if err == nil {

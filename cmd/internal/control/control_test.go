@@ -133,7 +133,7 @@ func TestSilence(t *testing.T) {
 
 func TestNoDaemon(t *testing.T) {
 	_, err := Dial(t.Context(), "/mnt/no where", os.Geteuid())
-	if !errors.Is(err, ErrNoDaemon) || !strings.HasSuffix(err.Error(), "; `iscsifs umount '/mnt/no where'` clears the mount, and mounting again does") {
+	if !errors.Is(err, ErrNoDaemon) || !strings.HasSuffix(err.Error(), "; `iscsifs umount '/mnt/no where'` clears the mount, as does mounting again") {
 		t.Error(err)
 	}
 }

@@ -42,7 +42,8 @@
 //	changes.go            what is told of it
 //
 // What a target changes while it is mounted. One that is starting up announces nonsense, so
-// what no user asked for is removed only when it was away for long:
+// what no user asked for is removed only when it was away for long, or was there in the same
+// login:
 //
 //	watch.go              heeds what the initiator tells
 //	rescan.go lunset.go   looks for what is new, gone, or of another size, and does it
