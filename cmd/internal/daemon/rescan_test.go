@@ -288,7 +288,7 @@ func TestRemovedLUNWithDirtyData(t *testing.T) {
 	wantChanges(t, rescan(t, d), exitcode.Dirty, "4.0 KiB")
 	wantPaths(t, d, "lun1")
 	warnings := strings.Join(d.Report(t.Context()).Targets[0].LUNs[0].Warnings, "\n")
-	if !strings.Contains(warnings, "lost since") || !strings.Contains(warnings, "4.0 KiB") {
+	if !strings.HasPrefix(warnings, "lost since") || !strings.Contains(warnings, ", and 4.0 KiB that is not on the target is kept") || !strings.HasSuffix(warnings, initiator.ErrNotDisk.Error()) {
 		t.Errorf("warnings %q", warnings)
 	}
 	disk.change(func() {

@@ -19,7 +19,7 @@ func (l *lun) troubles(mountpoint string) (list []string) {
 	case shrunk:
 		list = append(list, l.shrunkText(to, mountpoint))
 	case s.State > initiator.DiskUnproven:
-		list = append(list, fmt.Sprintf("%s since %s: %s", s.State, s.Since.Format(time.DateTime), reason(s.Reason))+l.kept(mountpoint))
+		list = append(list, fmt.Sprintf("%s since %s%s: %s", s.State, s.Since.Format(time.DateTime), l.kept(mountpoint), reason(s.Reason)))
 	}
 	if l.volume != nil && l.volume.Late() {
 		list = append(list, fmt.Sprintf("held back: %s could not be written for longer than replacement_timeout, and another host may own the LUN by now; `iscsifs sync %s` writes it", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint)))
@@ -49,5 +49,5 @@ func (l *lun) kept(mountpoint string) string {
 	if l.volume == nil || l.dirty() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s that is not on the target is kept until it comes back, or until `iscsifs umount --discard-dirty %s`", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint))
+	return fmt.Sprintf(", and %s that is not on the target is kept until it comes back, or until `iscsifs umount --discard-dirty %s`", humanize.IBytes(uint64(l.dirty())), plain.Quoted(mountpoint))
 }
