@@ -77,10 +77,11 @@ func writeDiscoveryTOML(out io.Writer, portal string, found []foundTarget, chap 
 			globs = append(globs, glob)
 		}
 	}
-	if len(globs) == 0 {
+	switch {
+	case len(found) == 0:
 		b.Reset()
 		fmt.Fprintln(&b, noTarget)
-	} else {
+	case len(globs) > 0:
 		fmt.Fprintf(&b, "\n[[discovery]]\nportal = %s\nmatch  = [%s]\n", tomlString(portal), strings.Join(globs, ", "))
 		for _, table := range []string{"discovery.chap", "discovery.target_chap"} {
 			if err := chap.writeTOML(&b, table); err != nil {

@@ -158,14 +158,17 @@ func TestFoundDiscoveryTOML(t *testing.T) {
 	}
 	golden(t, "discover-discovery.toml", strings.NewReplacer(secret, "/secret", chap.mutualPasswordFile, "/other").Replace(out.String()))
 	out.Reset()
-	if err := writeDiscoveryTOML(&out, "nas:3260", found[3:], &chapFlags{}); err != nil || strings.Contains(out.String(), "[[discovery]]") || !strings.Contains(out.String(), "no target") {
+	if err := writeDiscoveryTOML(&out, "nas:3260", found[3:], &chapFlags{}); err != nil || strings.Contains(out.String(), "[[discovery]]") || !strings.Contains(out.String(), "Left out") || strings.Contains(out.String(), "no target") {
 		t.Errorf("%v: %s", err, out.String())
 	}
 }
 
 func TestFoundNothing(t *testing.T) {
-	var out bytes.Buffer
+	var out, asDiscovery bytes.Buffer
 	if err := writeTOML(&out, nil, &chapFlags{}); err != nil || !strings.Contains(out.String(), "no target") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+	if err := writeDiscoveryTOML(&asDiscovery, "nas:3260", nil, &chapFlags{}); err != nil || asDiscovery.String() != noTarget+"\n" {
+		t.Errorf("%v: %s", err, asDiscovery.String())
 	}
 }
