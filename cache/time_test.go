@@ -403,6 +403,29 @@ func TestNoBusyWait(t *testing.T) {
 	}
 }
 
+// TestNoBusyWaitAfterGivenUp: what goes through, and was given up, is left alone until it
+// is old.
+func TestNoBusyWaitAfterGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &askedSize{fakeDisk: newFakeDisk(t, 512, 8<<20/512)}
+		disk.onWrite = func(ctx context.Context, _ int64, _ int) error { return ctx.Err() }
+		v := open(t, disk, VolumeOptions{Mode: Writethrough, DirtyLimit: 1})
+		killed, kill := context.WithCancel(t.Context())
+		kill()
+		if _, err := v.WriteAt(killed, make([]byte, 512), 0); err == nil || v.Stats().DirtyBytes == 0 {
+			t.Fatalf("%v, and nothing is dirty", err)
+		}
+		time.Sleep(3 * time.Second)
+		if n := disk.asked.Load(); n > 50 {
+			t.Errorf("it was looked for what is to be done %d times", n)
+		}
+		time.Sleep(2 * time.Second)
+		if v.Stats().DirtyBytes != 0 {
+			t.Error("it was not written when it was old")
+		}
+	})
+}
+
 // askedSize counts how often a Volume looks at its disk's size, as it does whenever it
 // looks for work.
 type askedSize struct {

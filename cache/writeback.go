@@ -271,7 +271,7 @@ func (b *writeback) due(v *Volume, now int64) int64 {
 	more := b.workers < maxWorkers && goes && (len(v.barriers)+v.erased.owed == 0 || b.next(v) != 0) // else who lowers one kicks
 	if id := fl.dirty.head; id != 0 && more {
 		at = max(frames[id].at+v.age(), b.retryAt)
-		if b.workers == 0 && fl.dirty.len*10 >= v.pace.allowed(v, now) {
+		if v.opts.Mode == Writeback && b.workers == 0 && fl.dirty.len*10 >= v.pace.allowed(v, now) {
 			at = min(at, max(frames[id].at+gatherTime, b.retryAt))
 		}
 	}
