@@ -330,3 +330,24 @@ func TestWriterAfterBurst(t *testing.T) {
 		}
 	})
 }
+
+// TestWriterWithoutHopeBesideSyncs: that others ask again and again for what fails keeps
+// nobody from being told.
+func TestWriterWithoutHopeBesideSyncs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFakeDisk(t, 512, 8<<20/512)
+		disk.onWrite = func(context.Context, int64, int) error { time.Sleep(time.Millisecond); return errFault }
+		v := open(t, disk, VolumeOptions{DirtyLimit: 1 << 20})
+		mustWrite(t, v)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		go func() {
+			for ctx.Err() == nil {
+				_ = v.Sync(ctx)
+			}
+		}()
+		if _, err := v.WriteAt(ctx, make([]byte, 8<<20), 0); err != errFault {
+			t.Errorf("%v, want what the disk says", err)
+		}
+	})
+}

@@ -186,10 +186,10 @@ func (b *writeback) failed(v *Volume, err error, now int64) {
 		b.troubled = true
 		v.log.Error().Err(err).Msg(troubleText(err))
 	}
-	if now >= b.retryAt { // else others that were sent with it have failed before
+	if b.cause = err; now >= b.retryAt { // else others that were sent with it have failed before
 		b.delay = min(max(2*b.delay, retryDelay), maxRetryDelay)
+		b.retryAt = now + int64(b.delay)
 	}
-	b.retryAt, b.cause = now+int64(b.delay), err
 	v.sync.fail(err)
 	if !v.late && v.opts.HoldLate != nil && v.opts.HoldLate(err) {
 		v.late = true
