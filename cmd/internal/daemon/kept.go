@@ -118,8 +118,10 @@ func (t *target) dropKept(l *lun) {
 	t.kept = slices.DeleteFunc(slices.Clone(t.kept), func(other *lun) bool { return other == l })
 }
 
-// discardKept gives up what is kept of a target.
+// discardKept gives up what is kept of a target, and is not being resumed.
 func (d *Daemon) discardKept(t *target) {
+	d.attaching.Lock()
+	defer d.attaching.Unlock()
 	t.mu.Lock()
 	kept := t.kept
 	t.kept = nil

@@ -12,6 +12,7 @@ import (
 	"github.com/iscsifs/iscsifs/cmd/internal/holders"
 	"github.com/iscsifs/iscsifs/config"
 	"github.com/iscsifs/iscsifs/initiator"
+	"github.com/iscsifs/iscsifs/initiator/scsi"
 )
 
 func logoutOf(t *testing.T, d *Daemon, o LogoutOptions) {
@@ -319,6 +320,42 @@ func TestKeptIsReadiedFirst(t *testing.T) {
 	loginTo(t, d, iqnA)
 	if err := d.sync(t.Context(), ""); err != nil || !bytes.Equal(a.disk(1).medium(4096), fill) {
 		t.Errorf("what was kept is lost: %v", err)
+	}
+}
+
+// What another target's LUN is about to resume is not given up under its hands.
+func TestDiscardWhileResumed(t *testing.T) {
+	a, b := newFakeSession(iqnA, 1), newFakeSession(iqnB, 7)
+	same := newFakeDisk(scsi.PeripheralLUN(1), "same")
+	twins(a.disk(1), same)
+	d := served(t, newSite(a, b))
+	write(t, d)
+	a.disk(1).refuseWrites(errors.New("medium error"))
+	logoutOf(t, d, LogoutOptions{IQN: iqnA, Force: true})
+	b.mu.Lock()
+	b.reports, b.disks[same.info.LUN] = append(b.reports, same.info.LUN), same
+	b.mu.Unlock()
+	resetting, goOn := make(chan struct{}), make(chan struct{})
+	same.change(func() { same.onReset = func() { close(resetting); <-goOn } })
+	scanned, discarded := make(chan struct{}), make(chan struct{})
+	go func() { defer close(scanned); rescan(t, d) }()
+	<-resetting
+	go func() { defer close(discarded); d.discardKept(d.targets[0]) }()
+	select {
+	case <-discarded:
+	case <-time.After(50 * time.Millisecond): // it waits
+	}
+	close(goOn)
+	<-scanned
+	<-discarded
+	wantPaths(t, d, "dir1/lun7", "dir1/lun1")
+	for _, l := range d.attached() {
+		if _, err := l.volume.ReadAt(t.Context(), make([]byte, 512), 0); err != nil {
+			t.Errorf("%s: %v", l.path(), err)
+		}
+	}
+	if d.Dirty() != 4096 {
+		t.Errorf("%d bytes are dirty", d.Dirty())
 	}
 }
 
