@@ -187,7 +187,7 @@ func SameUnit(was, is DiskInfo) error {
 // number, else by vendor, product and capacity. The block size must fit in any
 // case. A designator that is not unique in the world, like those that tgt makes of
 // the numbers of target and LUN, may be that of another unit by now: the serial
-// number must be the same too.
+// number must be the same too, where one was told.
 func sameUnit(was, is *DiskInfo) error {
 	if was.Capacity.BlockSize != is.Capacity.BlockSize {
 		return fmt.Errorf("its blocks have %d bytes, not %d", is.Capacity.BlockSize, was.Capacity.BlockSize)
@@ -199,7 +199,7 @@ func sameUnit(was, is *DiskInfo) error {
 		return fmt.Errorf("its designator is %x, not %x", b.Value, a.Value)
 	case named && a.WorldWideUnique():
 		return nil
-	case was.Serial != is.Serial && (named || was.Serial != ""):
+	case was.Serial != is.Serial && was.Serial != "": // else none is known that could be another
 		return fmt.Errorf("its serial number is %q, not %q", is.Serial, was.Serial)
 	case named || was.Serial != "":
 		return nil

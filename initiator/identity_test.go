@@ -209,3 +209,25 @@ func TestShrunkGrowsAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestSerialToldLater: a disk whose serial number could not be read at first is the same
+// when it can be; from then on it counts.
+func TestSerialToldLater(t *testing.T) {
+	const size = 8 << 20
+	local := target.NAA("3000000000010001")
+	l := newTargetLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = []*target.LUN{otherDisk(size, local)} })
+	serial := func(e *target.Event) bool { return e.CDB[1] == 1 && e.CDB[2] == byte(scsi.VPDUnitSerial) }
+	broken := l.OnExecute(target.All(target.SCSI(target.OpInquiry), serial), target.AnswerWith(target.CheckCondition(4, 0x44, 0)))
+	l.login()
+	l.disk = l.open(scsi.LUN{})
+	broken.Remove()
+	if err := l.disk.Refresh(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	l.write(pattern(1, 512), 0)
+	l.swap(otherDisk(size, local, target.Identity("A", "B", "C")))
+	l.awaitReconnect(1)
+	if err := result(t, writeBlock(l.disk, 1, 0)); !errors.Is(err, ErrIdentity) {
+		t.Errorf("a write to another disk: %v", err)
+	}
+}
