@@ -34,6 +34,7 @@ type watchdog struct {
 	ping   *task     // waits for its answer, or did
 	pinged time.Time // zero when heard is later
 	shut   time.Time // since when the target takes no command, though it has none
+	shutAt uint32    // the CmdSN of the command that it does not take
 }
 
 // interval is how often to look: often enough for the shortest timeout.
@@ -63,13 +64,14 @@ func (w *watchdog) check(now time.Time) error {
 
 // checkWindow ends a connection whose target takes no more commands: those that it
 // has not taken have no other timeout. A target that still has some opens its window
-// when it answers them.
+// when it answers them; one that takes some now and then is merely slow.
 func (w *watchdog) checkWindow(now time.Time) error {
+	next, shut := w.c.shut()
 	switch limit := w.c.s.live().CommandTimeout; {
-	case !w.c.shut():
+	case !shut:
 		w.shut = time.Time{}
-	case w.shut.IsZero():
-		w.shut = now
+	case w.shut.IsZero() || next != w.shutAt:
+		w.shut, w.shutAt = now, next
 	case now.Sub(w.shut) >= limit:
 		w.c.s.stats.timeouts.Add(1)
 		return fmt.Errorf("%w: the target has had no command for %v, and its window lets none through", ErrTimeout, limit)
@@ -77,18 +79,16 @@ func (w *watchdog) checkWindow(now time.Time) error {
 	return nil
 }
 
-// shut tells whether a command waits for a target that has none to open its window.
-func (c *conn) shut() bool {
+// shut tells whether a command waits for a target that has none to open its window, and
+// what its CmdSN will be.
+func (c *conn) shut() (next uint32, is bool) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	waiting := s.ownCmds.len > 0 || s.gate && s.pending.len > 0
-	if !waiting || s.window.open() || c.closing {
-		return false
-	}
-	idle := true
-	s.slots.all(func(t *task) { idle = idle && t.kind.immediate() })
-	return idle
+	is = waiting && !s.window.open() && !c.closing
+	s.slots.all(func(t *task) { is = is && t.kind.immediate() })
+	return s.window.cmdSN, is
 }
 
 func (w *watchdog) checkSilence(now time.Time) error {

@@ -308,23 +308,45 @@ func TestWindowStaysClosed(t *testing.T) {
 func TestWindowFullOfWork(t *testing.T) {
 	p := newWirePeer(t, "")
 	p.window = 1
-	s, w := p.login(func(c *Config) { c.CommandTimeout = 300 * time.Millisecond })
+	s, w := p.login()
 	d := rawDisk(s, scsi.LUN{})
-	first := readBlock(d, 0)
-	h, _ := w.expect(0x01)
-	w.expCmdSN++
-	second := readBlock(d, 1)
-	for sn := range uint32(8) { // a part every 100 ms, so that it makes progress
-		<-time.After(100 * time.Millisecond)
-		w.inform(dataIn(h, 0, sn, 64*sn), make([]byte, 64))
-	}
-	w.maxCmdSN++
-	w.good(h)
-	h, _ = w.command()
-	w.serveBlock(h, make([]byte, 512))
-	for _, done := range []<-chan error{first, second} {
-		if err := result(t, done); err != nil {
-			t.Error(err)
+	readBlock(d, 0)
+	w.expect(0x01)
+	readBlock(d, 1)
+	await(t, "a queued command", func() bool { return s.Status().Waiting == 1 })
+	dog, now := watchdog{c: s.conn}, time.Now()
+	for range 10 {
+		if err := dog.checkWindow(now); err != nil {
+			t.Fatal(err)
 		}
+		now = now.Add(s.cfg.CommandTimeout)
+	}
+}
+
+// TestWindowOfSlowTarget: nor is one that lets a command through now and then, and has
+// answered it long before the next look at it.
+func TestWindowOfSlowTarget(t *testing.T) {
+	p := newWirePeer(t, "")
+	p.window = 1
+	s, w := p.login()
+	d := rawDisk(s, scsi.LUN{})
+	dog, now := watchdog{c: s.conn}, time.Now()
+	next := readBlock(d, 0)
+	for range 10 {
+		h, _ := w.command()
+		served := next
+		next = readBlock(d, 0)
+		w.maxCmdSN-- // it has no room for the next
+		w.serveBlock(h, make([]byte, 512))
+		if err := result(t, served); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "a queued command", func() bool { return s.Status().Waiting == 1 })
+		if err := dog.checkWindow(now); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(s.cfg.CommandTimeout / 2)
+		w.maxCmdSN++
+		w.inform(newHeader(0x20, 0x80).put(atITT, reservedTag).put(atTTT, reservedTag), nil)
 	}
 }
