@@ -47,7 +47,7 @@ func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 		c.waitAtLeastLocked(m.Parameter2)
 		return errSessionDropped
 	case pdu.AsyncNegotiate:
-		if c.negotiations == 0 && len(c.s.texts) > 0 {
+		if c.negotiations == 0 && c.textPendingLocked() {
 			break // "unless a Text Request is already pending on the connection"
 		}
 		c.negotiations++
@@ -58,6 +58,12 @@ func (c *conn) asyncLocked(b *pdu.BHS, data []byte) error {
 		return c.tasksTerminatedLocked(m.LUN)
 	}
 	return nil
+}
+
+// textPendingLocked tells whether a Text Request waits for its answer.
+func (c *conn) textPendingLocked() (is bool) {
+	c.s.slots.all(func(t *task) { is = is || t.kind == kindText })
+	return is
 }
 
 // asyncLogPause is between two lines about asynchronous messages: a target must not fill

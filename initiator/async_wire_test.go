@@ -239,6 +239,36 @@ func TestLogoutGhosts(t *testing.T) {
 	}
 }
 
+// TestNegotiationAfterText: a Text Request that has been answered is not pending any more,
+// however soon the target asks for the next.
+func TestNegotiationAfterText(t *testing.T) {
+	p := newWirePeer(t, "")
+	s, w := p.login()
+	for range 20 {
+		done := async(func() error { _, err := s.text(timeout(t), false, nil); return err })
+		h, _ := w.expect(0x04)
+		w.expCmdSN, w.maxCmdSN = w.expCmdSN+1, w.maxCmdSN+1
+		answer := func(h *header) {
+			w.respond(newHeader(0x24, 0x80).put(atITT, h.get(atITT)).put(atTTT, reservedTag), nil)
+		}
+		s.mu.Lock()
+		answer(h)
+		w.respond(asyncMessage(4, 0, 0, 30), nil)
+		s.mu.Unlock()
+		h, _ = w.expect(0x04)
+		w.expCmdSN, w.maxCmdSN = w.expCmdSN+1, w.maxCmdSN+1
+		answer(h)
+		if err := result(t, done); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the end of the negotiation", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.conn.negotiations == 0
+		})
+	}
+}
+
 // TestOneTextAtATime: "An initiator MUST NOT have more than one outstanding Text Request on
 // a connection at any given time" (RFC 7143, Section 11.10). A target that asks for a
 // negotiation gets none where "a Text Request is already pending on the connection"
