@@ -143,11 +143,14 @@ func (c *conn) renegotiate(keys []pdu.KeyValue) error {
 }
 
 // deadline returns a context for an answer to the target that is due within
-// limit; a target that gives no time gets the login timeout.
+// limit; a target that gives no time gets the login timeout. One that gives more than
+// its slowest command may take would keep those that wait for too long.
 func (c *conn) deadline(limit time.Duration) (context.Context, context.CancelFunc) {
+	cfg := c.s.live()
 	if limit <= 0 {
-		limit = c.s.live().LoginTimeout
+		limit = cfg.LoginTimeout
 	}
+	limit = min(limit, cfg.FlushTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	bound, unbind := c.bind(ctx)
 	return bound, func() { unbind(); cancel() }

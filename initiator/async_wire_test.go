@@ -49,6 +49,16 @@ func TestAsyncLogout(t *testing.T) {
 	}
 }
 
+// TestAsyncLogoutGivenLong: a target may give as long as it likes for the request; commands
+// do not wait for longer for its answer than they would for its slowest command.
+func TestAsyncLogoutGivenLong(t *testing.T) {
+	p := newWirePeer(t, "")
+	s, w := p.login(func(c *Config) { c.FlushTimeout, c.NoopInterval = time.Second, -1 })
+	w.respond(asyncMessage(1, 0, 0, 65535), nil)
+	w.expect(0x06)
+	w.ended(s)
+}
+
 // TestAsyncLogoutUnanswered: the connection ends all the same.
 func TestAsyncLogoutUnanswered(t *testing.T) {
 	p := newWirePeer(t, "")

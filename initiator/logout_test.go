@@ -71,6 +71,25 @@ func TestNothingFollowsLogout(t *testing.T) {
 	}
 }
 
+// TestNoPingAfterLogout: a target that takes its time for the answer to a logout is not
+// blamed for a ping that was not sent, as nothing follows a Logout Request.
+func TestNoPingAfterLogout(t *testing.T) {
+	p := newWirePeer(t, "")
+	s, w := p.login(func(c *Config) { c.NoopInterval, c.NoopTimeout = time.Hour, time.Hour })
+	done := async(func() error { return s.Logout(context.Background()) })
+	h, _ := w.expect(0x06)
+	dog := watchdog{c: s.conn, rx: s.stats.rxOctets.Load(), heard: time.Now()}
+	for _, later := range []time.Duration{s.cfg.NoopInterval, s.cfg.NoopInterval + s.cfg.NoopTimeout} {
+		if err := dog.check(dog.heard.Add(later)); err != nil {
+			t.Errorf("after %v: %v", later, err)
+		}
+	}
+	w.respond(newHeader(0x26, 0x80).put(atITT, h.get(atITT)), nil)
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLogoutRefused: the session is closed all the same.
 func TestLogoutRefused(t *testing.T) {
 	p := newWirePeer(t, "")

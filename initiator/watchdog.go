@@ -19,6 +19,7 @@ func (c *conn) watch() {
 		case now := <-tick.C:
 			if err := w.check(now); err != nil {
 				c.fail(err)
+				return
 			}
 		case <-c.down:
 			return
@@ -100,8 +101,7 @@ func (w *watchdog) checkSilence(now time.Time) error {
 			w.c.s.stats.timeouts.Add(1)
 			return fmt.Errorf("%w: no answer to a ping for %v", ErrTimeout, cfg.NoopTimeout)
 		}
-	case now.Sub(w.heard) >= cfg.NoopInterval:
-		w.sendPing()
+	case now.Sub(w.heard) >= cfg.NoopInterval && w.sendPing():
 		w.pinged = now
 	}
 	return nil
@@ -109,13 +109,17 @@ func (w *watchdog) checkSilence(now time.Time) error {
 
 // sendPing asks for a sign of life, unless the answer to the last ping is still
 // due: a slow target may give it yet, and needs its tag to be known then. Nobody
-// waits for the answer itself.
-func (w *watchdog) sendPing() {
+// waits for the answer itself. It is false where a Logout Request is the last that the
+// target is asked: then there is a time limit for the answer to that.
+func (w *watchdog) sendPing() bool {
 	s := w.c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if w.c.closing {
+		return false
+	}
 	if w.ping != nil && w.ping.state != taskEnded {
-		return
+		return true
 	}
 	w.ping = &task{kind: kindPing, ttt: pdu.ReservedTag, done: make(chan struct{}, 1)}
 	// It cannot be refused but by a session that is ending. The flusher sends
@@ -125,6 +129,7 @@ func (w *watchdog) sendPing() {
 		s.queueLocked(w.ping)
 		w.c.wake()
 	}
+	return true
 }
 
 // stuck tells whether a command made no progress for its timeout. One whose data
