@@ -12,26 +12,34 @@ import (
 // read. Registrations survive the loss of an I_T nexus (SPC-4, Section
 // 5.12.1), but not at every target; so the proof comes first, and then the key is
 // registered again.
-func (d *Disk) verifyHold(ctx context.Context, p *prober, info *DiskInfo) error {
+func (d *Disk) verifyHold(ctx context.Context, info *DiskInfo) error {
 	h := d.hold.Load()
 	if h == nil || h.lost != nil {
 		return nil
 	}
 	r := reserver{d: d, key: h.key, internal: true}
-	broken, err := r.broken(ctx)
-	if err == nil && broken == nil {
-		if _, err = r.register(ctx); err == nil {
-			broken, err = r.broken(ctx) // a preemption may have come between the two
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if broken != nil {
+	broken, err := r.renew(ctx, info)
+	if err == nil && broken != nil {
 		d.lose(h, broken)
-		return nil
 	}
-	return p.mode(ctx, info) // for the first time as one who is registered
+	return err
+}
+
+// renew registers the key again if the reservation is unbroken. The last question is
+// whether it still is: a preemption may have come meanwhile, and been announced in answer
+// to any question before.
+func (r *reserver) renew(ctx context.Context, info *DiskInfo) (broken, err error) {
+	if broken, err = r.broken(ctx); broken != nil || err != nil {
+		return broken, err
+	}
+	if _, err = r.register(ctx); err != nil {
+		return nil, err
+	}
+	p := prober{s: r.d.s, lun: r.d.lun, internal: true}
+	if err = p.mode(ctx, info); err != nil { // for the first time as one who is registered
+		return nil, err
+	}
+	return r.broken(ctx)
 }
 
 // broken says in what way the reservation is not what Reserve left: nil means

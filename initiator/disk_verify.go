@@ -60,8 +60,8 @@ type examination struct {
 }
 
 // examine asks the logical unit what it is, compares, silences the writes of lost
-// connections, and draws the conclusion. One examination of a disk takes place at
-// a time.
+// connections, proves the reservation, and draws the conclusion. One examination of a
+// disk takes place at a time.
 func (d *Disk) examine(ctx context.Context, c *conn, x examination) error {
 	select {
 	case d.asking <- struct{}{}:
@@ -73,6 +73,9 @@ func (d *Disk) examine(ctx context.Context, c *conn, x examination) error {
 	now, err := d.ask(ctx, x.accept)
 	if err == nil && d.s.haunted(d.lun) {
 		err = d.s.exorciseDisk(ctx, d)
+	}
+	if err == nil {
+		err = d.verifyHold(ctx, now)
 	}
 	return d.conclude(c, x, announced, now, err)
 }
@@ -96,7 +99,7 @@ func (d *Disk) ask(ctx context.Context, accept bool) (*DiskInfo, error) {
 		return nil, p.error("verify", fmt.Errorf("%w: from %d to %d blocks of %d bytes",
 			ErrShrunk, was.Capacity.Blocks, now.Capacity.Blocks, now.Capacity.BlockSize))
 	}
-	return now, d.verifyHold(ctx, &p, now)
+	return now, nil
 }
 
 func (d *Disk) acceptsShrink(was, now *DiskInfo) bool {

@@ -287,6 +287,31 @@ func TestPreemptedForAWhile(t *testing.T) {
 	l.holds(pattern(2, 512), 0)
 }
 
+// TestPreemptedWhileProven: nor is one that waits for the proof, where the other host comes
+// while the last of it is asked for.
+func TestPreemptedWhileProven(t *testing.T) {
+	l := reservedLab(t)
+	other := l.other("2", 1)
+	gate := target.NewGate()
+	defer gate.Release()
+	held := l.OnReceive(target.Between(2, 2, target.All(target.SCSI(target.OpModeSense6), target.Of(l.cfg.InitiatorName))), target.Hold(gate))
+	l.lun.QueueUnitAttention(0x2a, 0x03)
+	waiting := writeBlock(l.disk, 9, 0)
+	if !held.Await(1, soon) {
+		t.Fatal("no MODE SENSE as one who is registered")
+	}
+	l.reserve(other, theirKey, ourKey)
+	if err := writeTo(t, other, 2, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Release(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	gate.Release()
+	wantLost(t, "write", result(t, waiting))
+	l.holds(pattern(2, 512), 0)
+}
+
 // TestFalseAlarm: a unit attention about reservations is a reason to look, not a
 // loss.
 func TestFalseAlarm(t *testing.T) {
