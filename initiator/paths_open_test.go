@@ -3,6 +3,7 @@ package initiator
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
 	"github.com/iscsifs/iscsifs/integration/target"
@@ -78,4 +79,33 @@ func TestPathWaitsForOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.awaitPaths(2)
+}
+
+// TestPathNotReadyHoldsNobody: a path by which a LUN does not get ready, however long that
+// is waited for, keeps other LUNs from being opened for a while only, and can be removed.
+func TestPathNotReadyHoldsNobody(t *testing.T) {
+	l := newPathsTarget(t, 2, func(tc *target.Config, c *Config) {
+		tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512))
+		c.CommandTimeout, c.ReplacementTimeout = time.Second, -1
+	})
+	if err := l.portals[1].Cut(); err != nil {
+		t.Fatal(err)
+	}
+	l.login()
+	busy := l.OnExecute(target.All(target.SCSI(target.OpTestUnitReady), target.OnLUN(0), l.portals[1].At()), target.AnswerWith(target.CheckCondition(2, 4, 1)))
+	if err := l.portals[1].Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if !busy.Await(1, soon) {
+		t.Fatal("the other path is not tried")
+	}
+	if _, err := l.m.OpenUnit(timeout(t), scsi.LUN{0, 1}); err != nil {
+		t.Errorf("open LUN 1: %v", err)
+	}
+	if !busy.Await(busy.Count()+1, soon) {
+		t.Fatal("the other path is not tried again")
+	}
+	if err := result(t, async(func() error { return l.m.Remove(timeout(t), l.portals[1].Addr()) })); err != nil {
+		t.Error(err)
+	}
 }

@@ -128,9 +128,12 @@ func (r *route) joinOnce() bool {
 	return len(r.without()) == 0
 }
 
-// open makes the path one of the unit's, or says why it is not.
+// open makes the path one of the unit's, or says why it is not. It is tried again, and
+// meanwhile others open units.
 func (r *route) open(lun scsi.LUN, u *Unit) {
-	d, err := r.session.OpenDisk(r.ctx, lun)
+	ctx, cancel := context.WithTimeout(r.ctx, r.session.live().CommandTimeout)
+	defer cancel()
+	d, err := r.session.OpenDisk(ctx, lun)
 	if err != nil {
 		r.refuse(u, err)
 		return
