@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,7 +133,11 @@ func TestPowerCutOfBoth(t *testing.T) {
 				f := open(t, m.lun(0), os.O_RDWR)
 				running.Go(func() { parts[w].write(f, int64(w), writers) })
 			}
-			time.Sleep(time.Second)
+			for w := range parts {
+				if !eventually(patience, func() bool { return parts[w].syncs.Load() >= 3 }) {
+					t.Errorf("writer %d gets nowhere", w)
+				}
+			}
 			if err := unix.Kill(daemon, unix.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +159,10 @@ func TestPowerCutOfBoth(t *testing.T) {
 }
 
 // versions are what one writer has done to its sectors, by number.
-type versions struct{ begun, durable [256]uint64 }
+type versions struct {
+	begun, durable [256]uint64
+	syncs          atomic.Int32
+}
 
 // write writes versions to sectors, every writers-th from the first on, with an fsync now
 // and then, until the file fails.
@@ -178,6 +186,7 @@ func (v *versions) write(f *os.File, first, writers int64) {
 			return
 		}
 		v.durable = v.begun
+		v.syncs.Add(1)
 	}
 }
 
