@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"syscall"
+	"time"
 
 	"github.com/iscsifs/iscsifs/integration/port"
 )
@@ -104,14 +106,23 @@ func (p *Portal) StopListening() error {
 	return p.ln.Close()
 }
 
-// Listen undoes StopListening.
+// Listen undoes StopListening. For as long as a child process of ours is between fork
+// and exec it has the closed listener too, and the address is in use.
 func (p *Portal) Listen() error {
-	ln, err := net.Listen("tcp", p.addr)
-	if err == nil {
-		p.use(ln)
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		ln, err := net.Listen("tcp", p.addr)
+		switch {
+		case err == nil:
+			p.use(ln)
+			return nil
+		case !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > forkTime:
+			return err
+		}
 	}
-	return err
 }
+
+// forkTime is more than a child process takes to its exec.
+const forkTime = 30 * time.Second
 
 // At matches the events of one portal's connections.
 func (p *Portal) At() Match { return func(e *Event) bool { return e.portal == p } }
