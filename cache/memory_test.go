@@ -37,6 +37,19 @@ func TestShortMemoryOfManyDisks(t *testing.T) {
 	})
 }
 
+// readAllFree has a reader use all memory that is free, until Release.
+func readAllFree(t *testing.T, v *Volume) [][]byte {
+	t.Helper()
+	v.cache.mu.Lock()
+	free := v.cache.chunks.n
+	v.cache.mu.Unlock()
+	vec, err := v.Read(t.Context(), 0, free*frameSize, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vec
+}
+
 // TestEraseWithoutMemory: a part of a block is erased while all memory is in use, and
 // what is left of the block becomes clean meanwhile.
 func TestEraseWithoutMemory(t *testing.T) {
@@ -53,13 +66,7 @@ func TestEraseWithoutMemory(t *testing.T) {
 		if v.Stats().HeldBytes == 0 {
 			t.Fatal("it is not written")
 		}
-		c.mu.Lock()
-		free := c.chunks.n
-		c.mu.Unlock()
-		vec, err := w.Read(t.Context(), 0, free*frameSize, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		vec := readAllFree(t, w)
 		done := make(chan error, 1)
 		go func() { done <- v.Zero(t.Context(), 512, 512) }()
 		synctest.Wait()
@@ -90,13 +97,7 @@ func TestSynchronizedMakesRoom(t *testing.T) {
 		if _, err := v.WriteAt(t.Context(), make([]byte, 256<<10), 0); err != nil {
 			t.Fatal(err)
 		}
-		c.mu.Lock()
-		free := c.chunks.n
-		c.mu.Unlock()
-		vec, err := w.Read(t.Context(), 0, free*frameSize, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		vec := readAllFree(t, w)
 		defer w.Release(vec)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

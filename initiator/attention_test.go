@@ -149,7 +149,7 @@ func TestBusyForEver(t *testing.T) {
 
 // TestBusyBeside: one LUN that is busy does not slow another.
 func TestBusyBeside(t *testing.T) {
-	l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512)) })
+	l := newLab(t, twoLUNs)
 	rule := l.OnExecute(target.All(target.SCSI(target.OpRead10), target.OnLUN(0)), target.AnswerWith(target.Answer{Status: 0x28}))
 	busy := readBlock(l.disk, 0)
 	d := l.open(scsi.PeripheralLUN(1))

@@ -9,19 +9,22 @@ import (
 	"github.com/iscsifs/iscsifs/integration/target"
 )
 
+// holdIdentity keeps LUN 0 from saying what it is, by any path, until the gate opens.
+func (l *pathsLab) holdIdentity() (held *target.Rule, gate *target.Gate) {
+	gate = target.NewGate()
+	l.t.Cleanup(gate.Release)
+	return l.OnExecute(target.All(target.SCSI(target.OpModeSense6), target.OnLUN(0)), target.Hold(gate)), gate
+}
+
 // TestOpenUnitsAtOnce: a LUN that does not say what it is keeps no other from being
 // opened, and is not opened twice.
 func TestOpenUnitsAtOnce(t *testing.T) {
-	l := newPathsTarget(t, 2, func(tc *target.Config, _ *Config) {
-		tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512))
-	})
+	l := newPathsTarget(t, 2, twoLUNs)
 	var err error
 	if l.m, err = LoginPaths(timeout(t), l.cfgs); err != nil {
 		t.Fatal(err)
 	}
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.All(target.SCSI(target.OpModeSense6), target.OnLUN(0)), target.Hold(gate))
+	held, gate := l.holdIdentity()
 	open := func() error { _, err := l.m.OpenUnit(context.Background(), scsi.LUN{}); return err }
 	first, second := async(open), async(open)
 	if !held.Await(4, soon) {
@@ -44,9 +47,7 @@ func TestOpenUnitsAtOnce(t *testing.T) {
 // TestPathWaitsForOpening: nor does it with a path that comes meanwhile, which can join
 // only when it has said so.
 func TestPathWaitsForOpening(t *testing.T) {
-	l := newPathsTarget(t, 2, func(tc *target.Config, _ *Config) {
-		tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512))
-	})
+	l := newPathsTarget(t, 2, twoLUNs)
 	if err := l.portals[1].Cut(); err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +55,7 @@ func TestPathWaitsForOpening(t *testing.T) {
 	if l.m, err = LoginPaths(timeout(t), l.cfgs); err != nil {
 		t.Fatal(err)
 	}
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.All(target.SCSI(target.OpModeSense6), target.OnLUN(0)), target.Hold(gate))
+	held, gate := l.holdIdentity()
 	first := async(func() (err error) { l.u, err = l.m.OpenUnit(context.Background(), scsi.LUN{}); return err })
 	if !held.Await(1, soon) {
 		t.Fatal("the LUN is not asked what it is")
@@ -84,8 +83,7 @@ func TestPathWaitsForOpening(t *testing.T) {
 // TestPathNotReadyHoldsNobody: a path by which a LUN does not get ready, however long that
 // is waited for, keeps other LUNs from being opened for a while only, and can be removed.
 func TestPathNotReadyHoldsNobody(t *testing.T) {
-	l := newPathsTarget(t, 2, func(tc *target.Config, c *Config) {
-		tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512))
+	l := newPathsTarget(t, 2, twoLUNs, func(_ *target.Config, c *Config) {
 		c.CommandTimeout, c.ReplacementTimeout = time.Second, -1
 	})
 	if err := l.portals[1].Cut(); err != nil {

@@ -715,9 +715,7 @@ func TestOpenUnitWhileClosing(t *testing.T) {
 	if l.m, err = LoginPaths(timeout(t), l.cfgs); err != nil {
 		t.Fatal(err)
 	}
-	gate := target.NewGate()
-	defer gate.Release()
-	held := l.OnExecute(target.SCSI(target.OpModeSense6), target.Hold(gate))
+	held, gate := l.holdIdentity()
 	opening := async(func() error { _, err := l.m.OpenUnit(context.Background(), scsi.LUN{}); return err })
 	if !held.Await(1, soon) {
 		t.Fatal("the LUN is not asked what it is")

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/iscsifs/iscsifs/initiator/scsi"
-	"github.com/iscsifs/iscsifs/integration/target"
 )
 
 // TestRemoved: a LUN that the target takes away while it is logged in is told from one that
@@ -15,7 +14,7 @@ func TestRemoved(t *testing.T) {
 		"Refresh": func(l *lab) { l.disk.Refresh(timeout(t)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(tc *target.Config, _ *Config) { tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512)) })
+			l := newLab(t, twoLUNs)
 			l.RemoveLUN(0)
 			ask(l)
 			awaitDisk(t, l.disk, DiskAway)
@@ -40,7 +39,7 @@ func TestRemoved(t *testing.T) {
 // TestUnitRemoved: a unit is taken away when it is by every path; one that is lost tells
 // nothing.
 func TestUnitRemoved(t *testing.T) {
-	l := newPathsLab(t, 2, func(tc *target.Config, _ *Config) { tc.LUNs = append(tc.LUNs, target.NewMemoryLUN(1<<20, 512)) })
+	l := newPathsLab(t, 2, twoLUNs)
 	if err := l.portals[0].Cut(); err != nil {
 		t.Fatal(err)
 	}

@@ -201,11 +201,16 @@ func TestLUNsChanged(t *testing.T) {
 	wantPaths(t, d, "lun1", "lun3")
 }
 
-// A target that cannot tell its LUNs when they have changed is asked again.
-func TestScanIsRepeated(t *testing.T) {
+// scanAtOnce lets one look for LUNs follow another without a pause worth the name.
+func scanAtOnce(t *testing.T) {
 	previous := scanPause
 	scanPause = time.Millisecond
 	t.Cleanup(func() { scanPause = previous })
+}
+
+// A target that cannot tell its LUNs when they have changed is asked again.
+func TestScanIsRepeated(t *testing.T) {
+	scanAtOnce(t)
 	a := newFakeSession(iqnA, 1)
 	d := served(t, newSite(a))
 	failures := 0
@@ -225,9 +230,7 @@ func TestScanIsRepeated(t *testing.T) {
 // A LUN that is away when the target tells of a change is looked at again until it is
 // lost and removed, also when nothing more is told.
 func TestAwayLUNIsRemoved(t *testing.T) {
-	previous := scanPause
-	scanPause = time.Millisecond
-	t.Cleanup(func() { scanPause = previous })
+	scanAtOnce(t)
 	a := newFakeSession(iqnA, 1, 2)
 	d := served(t, newSite(a))
 	away := a.disk(2)
@@ -246,9 +249,7 @@ func TestAwayLUNIsRemoved(t *testing.T) {
 // A LUN that the target took away while it was logged in does not keep its file until the
 // replacement timeout; a moment, in which it may be mapped anew, it has.
 func TestTakenLUNIsRemoved(t *testing.T) {
-	previous := scanPause
-	scanPause = time.Millisecond
-	t.Cleanup(func() { scanPause = previous })
+	scanAtOnce(t)
 	a := newFakeSession(iqnA, 1, 2)
 	d := served(t, newSite(a))
 	taken := a.disk(2)
