@@ -125,8 +125,9 @@ func lockedMemory(t *testing.T, pid int) int64 { return statusField(t, pid, "VmL
 // TestShortMemory: programs in a control group write many times its memory to a file
 // system on a loop device. What they dirty must be written before they get memory. With
 // PR_SET_IO_FLUSHER, which needs CAP_SYS_RESOURCE, the daemon is one of the group, and
-// would wait for itself without it; but not in a group of version 1, which dirty pages
-// may fill, so that something in it must be killed.
+// would wait for itself without it; but not in a group of version 1, which keeps no
+// account of what in it is dirty: the device does, lest dirty pages fill the group and
+// something in it must be killed.
 func TestShortMemory(t *testing.T) {
 	needTools(t, "losetup", "mkfs.ext4")
 	const cacheSize, ofDaemon, ofOthers = 32 * mib, 112 * mib, 48 * mib
@@ -151,6 +152,9 @@ func TestShortMemory(t *testing.T) {
 	h.sh(`echo $$ >"$1"; exec "$2" mount "$3" "$4"`, joins, h.program(), m.config, m.point)
 	defer m.abortAfter(commandTimeout - patience/2)()
 	loop := h.attachLoop(m.lun(1), "--direct-io=on")
+	if hasMemoryGroups1() {
+		h.limitDirty(loop, ofOthers/4)
+	}
 	h.sh(ext4.mkfs, loop)
 	point := h.mountFS(loop, "rw")
 	h.sh(`echo $$ >"$1"
@@ -166,6 +170,15 @@ func TestShortMemory(t *testing.T) {
 	h.sh(ext4.check, s.backing[1])
 	point = h.mountFS(s.backing[1], ext4.options)
 	h.sh(`for i in 1 2 3 4; do cmp "$1" "$2/$i"; done; umount "$2"`, source, point)
+}
+
+// limitDirty slows writers to a device as soon as so many bytes for it are dirty.
+func (h *host) limitDirty(device string, limit int64) {
+	h.t.Helper()
+	const set = `cd "/sys/block/$1/bdi"; echo "$2" >"$3"; echo "$4" >strict_limit`
+	name := filepath.Base(device)
+	h.t.Cleanup(func() { h.sh(set, name, "100", "max_ratio", "0") }) // the device is others' after the test
+	h.sh(set, name, itoa(limit), "max_bytes", "1")
 }
 
 // abortAfter ends the mount's connection to the kernel if the test hangs: nothing else
