@@ -5,8 +5,13 @@ import (
 	"math/bits"
 )
 
-// maxFetch is how many frames one fetch fills at most: 1 MiB.
-const maxFetch = 256
+const (
+	// maxFetch is how many frames one fetch fills at most: 1 MiB.
+	maxFetch = 256
+	// maxBridge is how many blocks in memory, that follow each other, one fetch reads
+	// over: 32 KiB are cheaper than another command.
+	maxBridge = 8
+)
 
 type fetchID uint32
 
@@ -15,7 +20,8 @@ type fetchID uint32
 // frame of the block, and a frame that takes the other's place inherits it. What
 // the fetch brings is used for sectors that are not valid by then, of frames
 // that still have its number: so it never takes the place of newer data, and
-// data that was dropped meanwhile does not come back.
+// data that was dropped meanwhile does not come back. Blocks that are in memory
+// already are read over, into spare frames, and do not get the number.
 type fetch struct {
 	id      fetchID
 	v       *Volume
@@ -92,11 +98,22 @@ func (r *reader) lackingEnd() int64 {
 	return r.block<<frameBits + int64(bits.Len8(uint8(lacking)))<<sectorBits
 }
 
+// countMisses counts the blocks up to end, of which some may be in memory.
 func (r *reader) countMisses(end int64) {
-	if from := max(r.missed, r.block); end > from {
-		r.v.stats.misses += uint64(end - from)
-		r.missed = end
+	for b := max(r.missed, r.block); b < end; b++ {
+		if r.v.whole(b) {
+			r.v.stats.hits++
+		} else {
+			r.v.stats.misses++
+		}
 	}
+	r.missed = max(r.missed, end)
+}
+
+// whole tells whether all of a block is in memory.
+func (v *Volume) whole(block int64) bool {
+	id := v.cache.lookup(v.id, block)
+	return id != 0 && v.cache.frames[id].valid == allSectors
 }
 
 // await waits for another's fetch. Its error is ours if that one wanted the
@@ -130,17 +147,24 @@ func (r *reader) await(ctx context.Context, f *fetch) error {
 	return err
 }
 
-// missing counts the blocks from first to last that are not in memory as a
-// whole, nor being fetched.
+// missing is how many blocks from first on, up to last, one fetch is to read: those
+// that are not in memory and not being fetched, and the few between them that are in
+// memory, never more than the others. The first is read whatever is there of it.
 func (v *Volume) missing(first, last int64) int {
 	c := v.cache
-	last = min(last, first+maxFetch-1)
-	for b := first; b <= last; b++ {
-		if b > first && c.lookup(v.id, b) != 0 {
-			return int(b - first)
+	n, present := 1, 0
+	for i := 1; i < maxFetch && first+int64(i) <= last; i++ {
+		id := c.lookup(v.id, first+int64(i))
+		if id == 0 {
+			n = i + 1
+			continue
+		}
+		present++
+		if c.frames[id].fetch != 0 || i+1-n > maxBridge || 2*present > i+1 {
+			break
 		}
 	}
-	return int(last-first) + 1
+	return n
 }
 
 // newFetch prepares to fetch n blocks from the present one on, of a disk of the given
@@ -195,7 +219,9 @@ func (v *Volume) begin(f *fetch, first, size int64) {
 	for i, id := range f.targets {
 		block := first + int64(i)
 		if own := c.lookup(v.id, block); own != 0 {
-			c.setFetch(own, f.id)
+			if c.frames[own].valid != allSectors {
+				c.setFetch(own, f.id)
+			}
 		} else {
 			c.frames[id].fetch, c.frames[id].at, c.frames[id].fresh = f.id, at, true
 			c.insert(v, id, block, clean)
