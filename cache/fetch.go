@@ -21,7 +21,8 @@ type fetchID uint32
 // the fetch brings is used for sectors that are not valid by then, of frames
 // that still have its number: so it never takes the place of newer data, and
 // data that was dropped meanwhile does not come back. Blocks that are in memory
-// already are read over, into spare frames, and do not get the number.
+// already are read over, into spare frames, and do not get the number. An error may be
+// theirs: then what is missing is fetched without them.
 type fetch struct {
 	id      fetchID
 	v       *Volume
@@ -30,6 +31,7 @@ type fetch struct {
 	targets []frameID // that are filled, each pinned: the blocks' own frames, or spare ones
 	bufs    [][]byte  // the targets' memory
 	ahead   bool      // nobody waited for it when it began
+	over    bool      // it reads over blocks that are in memory
 	done    chan struct{}
 	err     error
 	gaveUp  bool // who ran it did: err says nothing of the disk
@@ -78,13 +80,18 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 	if r.lackingEnd() > reach { // it has shrunk
 		return v.pastReach(r.end, ErrRange)
 	}
-	n := v.missing(r.block, min(last, (reach-1)>>frameBits))
+	n := v.missing(r.block, min(last, (reach-1)>>frameBits), r.bridge)
 	r.countMisses(r.block + int64(n))
 	f, err := r.newFetch(ctx, n, reach)
 	if err != nil || f == nil {
 		return err
 	}
-	return v.runFetch(ctx, f)
+	over := f.over
+	if err = v.runFetch(ctx, f); over && err != nil && ctx.Err() == nil && !v.ended {
+		r.bridge = 0
+		return nil
+	}
+	return err
 }
 
 // lackingEnd is where that part of the present block ends on the disk which is
@@ -116,11 +123,12 @@ func (v *Volume) whole(block int64) bool {
 	return id != 0 && v.cache.frames[id].valid == allSectors
 }
 
-// await waits for another's fetch. Its error is ours if that one wanted the
-// data too; where it gave up, or only read ahead, we try for ourselves.
+// await waits for another's fetch. Its error is ours if that one wanted the data too,
+// and nothing that we do not want; else, and where it gave up, we try for ourselves.
 func (r *reader) await(ctx context.Context, f *fetch) error {
 	c := r.v.cache
-	r.countMisses(min(f.block+int64(len(f.targets)), (r.end-1)>>frameBits+1))
+	wanted := (r.end-1)>>frameBits + 1
+	r.countMisses(min(f.block+int64(len(f.targets)), wanted))
 	if f.ahead && r.seq != nil {
 		r.seq.stalled = true
 	}
@@ -137,8 +145,11 @@ func (r *reader) await(ctx context.Context, f *fetch) error {
 		err = context.Cause(ctx)
 	}
 	c.mu.Lock()
-	if err == nil && !f.ahead && !f.gaveUp {
-		err = f.err
+	if err == nil && f.err != nil {
+		r.bridge = 0
+		if !f.ahead && !f.gaveUp && !f.over && f.block >= r.block && f.block+int64(len(f.targets)) <= wanted {
+			err = f.err
+		}
 	}
 	c.fetches.leave(f)
 	if r.v.ended {
@@ -149,18 +160,19 @@ func (r *reader) await(ctx context.Context, f *fetch) error {
 
 // missing is how many blocks from first on, up to last, one fetch is to read: those
 // that are not in memory and not being fetched, and the few between them that are in
-// memory, never more than the others. The first is read whatever is there of it.
-func (v *Volume) missing(first, last int64) int {
-	c := v.cache
+// memory, at most bridge that follow each other and never more than the others. The
+// first is read whatever is there of it.
+func (v *Volume) missing(first, last int64, bridge int) int {
+	c, oldest := v.cache, v.oldest()
 	n, present := 1, 0
 	for i := 1; i < maxFetch && first+int64(i) <= last; i++ {
-		id := c.lookup(v.id, first+int64(i))
+		id := c.lookupYoung(v, first+int64(i), oldest)
 		if id == 0 {
 			n = i + 1
 			continue
 		}
 		present++
-		if c.frames[id].fetch != 0 || i+1-n > maxBridge || 2*present > i+1 {
+		if c.frames[id].fetch != 0 || i+1-n > bridge || 2*present > i+1 {
 			break
 		}
 	}
@@ -184,7 +196,7 @@ func (r *reader) newFetch(ctx context.Context, n int, size int64) (*fetch, error
 		case v.ended:
 			v.abandon(f, true)
 			return nil, ErrClosed
-		case v.missing(first, first+int64(n)-1) < n || v.fetching(first) || v.reach() != size:
+		case v.missing(first, first+int64(n)-1, r.bridge) < n || v.fetching(first) || v.reach() != size:
 			v.abandon(f, true)
 			return nil, nil
 		}
@@ -219,6 +231,7 @@ func (v *Volume) begin(f *fetch, first, size int64) {
 	for i, id := range f.targets {
 		block := first + int64(i)
 		if own := c.lookup(v.id, block); own != 0 {
+			f.over = f.over || i > 0
 			if c.frames[own].valid != allSectors {
 				c.setFetch(own, f.id)
 			}

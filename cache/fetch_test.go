@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -74,5 +75,100 @@ func TestFetchReadsOver(t *testing.T) {
 				t.Errorf("read again: fetched %v", got)
 			}
 		})
+	}
+}
+
+// badSector has reads of one block fail, at once or when go is closed.
+func badSector(d *fakeDisk, block int64, goes <-chan struct{}) {
+	d.onRead = func(_ context.Context, off int64, n int) error {
+		if first := off >> frameBits; block < first || block >= first+int64(n)>>frameBits {
+			return nil
+		}
+		if goes != nil {
+			<-goes
+		}
+		return errFault
+	}
+}
+
+// TestFetchOverBadSector: a block that cannot be read, and is in memory, does no harm to
+// its neighbours, whether they are read ahead or not; its own rest does.
+func TestFetchOverBadSector(t *testing.T) {
+	const bad = 41
+	for _, length := range []int{frameSize, 512} {
+		for _, ahead := range []int{0, 1 << 20} {
+			disk := newFakeDisk(t, 512, 64*frameSize/512)
+			want := bytes.Clone(disk.data)
+			v := open(t, disk, VolumeOptions{FlushInterval: time.Hour, ReadAhead: ahead})
+			part := bytes.Repeat([]byte{'n'}, length)
+			copy(want[bad*frameSize:], part)
+			if _, err := v.WriteAt(t.Context(), part, bad*frameSize); err != nil {
+				t.Fatal(err)
+			}
+			badSector(disk, bad, nil)
+			for block := 0; block < 64; block += 4 {
+				got := make([]byte, 4*frameSize)
+				_, err := v.ReadAt(t.Context(), got, int64(block)*frameSize)
+				switch lacks := block == bad-1 && length < frameSize; {
+				case lacks && err != errFault:
+					t.Errorf("block %d, which is in memory in part: %v", block, err)
+				case !lacks && (err != nil || !bytes.Equal(got, want[block*frameSize:][:len(got)])):
+					t.Errorf("block %d, with %d bytes of block %d in memory, ahead %d: %v", block, length, bad, ahead, err)
+				}
+			}
+		}
+	}
+}
+
+// TestAwaitedBadSector: who waits for another's fetch is not told of a block that only
+// the other wants, and nobody of one that is in memory.
+func TestAwaitedBadSector(t *testing.T) {
+	const bad = 9
+	for _, inMemory := range []bool{false, true} {
+		disk := newFakeDisk(t, 512, 16*frameSize/512)
+		v := open(t, disk, VolumeOptions{FlushInterval: time.Hour})
+		var want error = errFault
+		if inMemory {
+			if _, err := v.WriteAt(t.Context(), make([]byte, frameSize), bad*frameSize); err != nil {
+				t.Fatal(err)
+			}
+			want = nil
+		}
+		goes := make(chan struct{})
+		badSector(disk, bad, goes)
+		read := func(block, n int64) <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := v.ReadAt(t.Context(), make([]byte, n*frameSize), block*frameSize)
+				done <- err
+			}()
+			return done
+		}
+		all := read(0, 16)
+		v.awaitUsers(1)
+		good, same := read(3, 1), read(0, 16)
+		v.awaitUsers(3)
+		close(goes)
+		if err := <-good; err != nil {
+			t.Errorf("a good block: %v", err)
+		}
+		if err := <-all; err != want {
+			t.Errorf("who fetches, in memory %v: %v", inMemory, err)
+		}
+		if err := <-same; err != want {
+			t.Errorf("who wants the same, in memory %v: %v", inMemory, err)
+		}
+	}
+}
+
+// awaitUsers returns when so many run fetches, or wait for one.
+func (v *Volume) awaitUsers(want int) {
+	for users := 0; users < want; runtime.Gosched() {
+		users = 0
+		v.cache.mu.Lock()
+		for _, f := range v.cache.fetches.all[1:] {
+			users += f.users
+		}
+		v.cache.mu.Unlock()
 	}
 }

@@ -23,7 +23,7 @@ func (v *Volume) Read(ctx context.Context, off int64, n int, vec [][]byte) ([][]
 	defer v.stats.inFlight.Add(-1)
 	c := v.cache
 	c.mu.Lock()
-	r := reader{v: v, off: off, end: off + int64(within), vec: vec, start: len(vec)}
+	r := reader{v: v, off: off, end: off + int64(within), vec: vec, start: len(vec), bridge: maxBridge}
 	err := r.run(ctx)
 	c.mu.Unlock()
 	if err == ErrRange { // it has shrunk meanwhile
@@ -125,6 +125,7 @@ type reader struct {
 	start    int   // length of vec at the start
 	block    int64 // the next to be pinned
 	missed   int64 // blocks below this one were found missing, and counted
+	bridge   int   // see missing
 	seq      *stream
 }
 

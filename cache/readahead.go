@@ -41,13 +41,13 @@ func (v *Volume) readAhead(s *stream) {
 // last of a disk of the given size. It returns
 // false where that would take too much memory: reading ahead does not wait.
 func (v *Volume) fetchAhead(first, last, size int64) bool {
-	c := v.cache
+	c, oldest := v.cache, v.oldest()
 	for first <= last {
-		if c.lookup(v.id, first) != 0 {
+		if c.lookupYoung(v, first, oldest) != 0 {
 			first++
 			continue
 		}
-		n := v.missing(first, last)
+		n := v.missing(first, last, maxBridge)
 		if v.closed.Load() || v.ahead+n > c.readLimit()/2 {
 			return false
 		}

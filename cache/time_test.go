@@ -121,6 +121,26 @@ func TestMaxAge(t *testing.T) {
 	})
 }
 
+// TestMaxAgeOfMany: what is too old is fetched again with one command, read ahead or not.
+func TestMaxAgeOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ahead := range []int{0, 1 << 20} {
+			disk := newFakeDisk(t, 512, 1<<11)
+			v := open(t, disk, VolumeOptions{MaxAge: time.Minute, ReadAhead: ahead})
+			all := make([]byte, 1<<18)
+			for i := range 2 {
+				if _, err := v.ReadAt(t.Context(), all, 1<<19); err != nil {
+					t.Fatal(err)
+				}
+				if n := disk.reads.Load(); n > int64(i+1) {
+					t.Errorf("%d commands", n)
+				}
+				time.Sleep(2 * time.Minute)
+			}
+		}
+	})
+}
+
 // TestSingleFlight: readers of the same block share one command.
 func TestSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
