@@ -16,10 +16,12 @@ import (
 // reservation.
 const releaseTime = 10 * time.Second
 
-// exclusive tells whether the LUN is to be this host's alone when it can be written.
-func (l *lun) exclusive() bool {
-	return l.target.cfg().Exclusive && !l.target.cfg().ReadOnly && l.first == nil
-}
+// exclusive tells whether the target's LUNs are to be this host's alone when they can be
+// written.
+func (t *target) exclusive() bool { return t.cfg().Exclusive && !t.cfg().ReadOnly }
+
+// exclusive is that of the target, but for a further name of another LUN.
+func (l *lun) exclusive() bool { return l.target.exclusive() && l.first == nil }
 
 // reserve makes a LUN this host's alone, if its target is configured so and the
 // LUN is to be written.

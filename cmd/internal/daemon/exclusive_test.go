@@ -97,6 +97,19 @@ func TestLostReservation(t *testing.T) {
 	}
 }
 
+// Who asks to take a reservation where none is to be taken is told so.
+func TestPreemptOfNone(t *testing.T) {
+	s, _, disk := exclusiveSite()
+	s.cfg.Targets[0].Exclusive = false
+	d := served(t, s)
+	for _, iqn := range []string{"all", iqnA} {
+		err := d.Login(t.Context(), LoginOptions{IQN: iqn, Preempt: 7})
+		if exitcode.Of(err) != int(exitcode.Usage) || disk.preempted != 0 {
+			t.Errorf("login %s: %v, preempted %d", iqn, err, disk.preempted)
+		}
+	}
+}
+
 // What is only read is not reserved.
 func TestReadOnlyIsNotReserved(t *testing.T) {
 	s, _, disk := exclusiveSite()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/iscsifs/iscsifs/cmd/internal/exitcode"
 	"github.com/iscsifs/iscsifs/initiator"
@@ -26,6 +27,9 @@ func (d *Daemon) Login(ctx context.Context, o LoginOptions) error {
 	c, err := d.choose("login", o.IQN, o.Portal)
 	if err != nil {
 		return err
+	}
+	if o.Preempt != 0 && !slices.ContainsFunc(c.targets, (*target).exclusive) {
+		return exitcode.Errorf(exitcode.Usage, "login %s: --preempt: the configuration has no exclusive = true for what is to be written there", o.IQN)
 	}
 	return d.work(ctx, func(ctx context.Context) error {
 		return c.each(ctx, func(ctx context.Context, t *target) error { return d.login(ctx, t, c.portal, o.Preempt) })
