@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -149,6 +150,29 @@ func TestReloadSettings(t *testing.T) {
 		t.Error("it can be written")
 	}
 	wantChanges(t, reload(t, d), 0, "")
+}
+
+// What is held back goes out when late data is to be written from now on.
+func TestReloadWritesLate(t *testing.T) {
+	a := newFakeSession(iqnA, 1)
+	s := newSite(a)
+	d := served(t, s)
+	v := d.attached()[0].volume
+	v.HoldLate()
+	if _, err := v.WriteAt(t.Context(), fill, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range []config.LateWrites{config.Hold, config.Write} {
+		s.cfg.Targets[0].Cache.LateWrites = late
+		s.cfg.Targets[0].Cache.FlushInterval += time.Second
+		reload(t, d)
+		if held := v.Late(); held != (late == config.Hold) {
+			t.Errorf("late_writes %s: held back %v", late, held)
+		}
+	}
+	if err := v.Sync(t.Context()); err != nil || !bytes.Equal(a.disk(1).medium(0), fill) {
+		t.Errorf("what was held back is not on the disk: %v", err)
+	}
 }
 
 // A LUN that is listed and not there is named.

@@ -71,10 +71,16 @@ func volumeOptions(l *lun) cache.VolumeOptions {
 	return opts
 }
 
-// tune gives the volume of a LUN the settings of its target that can be changed.
+// tune gives the volume of a LUN the settings of its target that can be changed. What
+// was held back goes out if late data is to be written now.
 func (d *Daemon) tune(l *lun) {
-	if l.volume != nil {
-		l.volume.Tune(volumeOptions(l))
+	if l.volume == nil {
+		return
+	}
+	l.volume.Tune(volumeOptions(l))
+	if l.volume.Late() && l.target.cfg().Cache.LateWrites == config.Write {
+		l.target.log.Info().Msgf("%s: what was held back is written: late_writes is %q now", l.where(), config.Write)
+		l.volume.WriteLate()
 	}
 }
 
