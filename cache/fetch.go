@@ -81,7 +81,7 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 		return v.pastReach(r.end, ErrRange)
 	}
 	n := v.missing(r.block, min(last, (reach-1)>>frameBits), r.bridge)
-	r.countMisses(r.block + int64(n))
+	r.count(r.block + int64(n))
 	f, err := r.newFetch(ctx, n, reach)
 	if err != nil || f == nil {
 		return err
@@ -98,23 +98,26 @@ func (r *reader) miss(ctx context.Context, last int64) error {
 // wanted and not in memory.
 func (r *reader) lackingEnd() int64 {
 	c := r.v.cache
-	lacking := sectorRange(r.bounds())
+	lacking := sectorRange(r.bounds(r.block))
 	if id := c.lookup(r.v.id, r.block); id != 0 {
 		lacking &^= c.frames[id].valid
 	}
 	return r.block<<frameBits + int64(bits.Len8(uint8(lacking)))<<sectorBits
 }
 
-// countMisses counts the blocks up to end, of which some may be in memory.
-func (r *reader) countMisses(end int64) {
-	for b := max(r.missed, r.block); b < end; b++ {
-		if r.v.whole(b) {
+// count takes the blocks up to end into account, of which some may be in memory.
+func (r *reader) count(end int64) {
+	c := r.v.cache
+	for b := max(r.counted, r.block); b < end; b++ {
+		f := &c.frames[c.lookupYoung(r.v, b, r.oldest)] // that of none has nothing
+		if f.valid.has(sectorRange(r.bounds(b))) {
 			r.v.stats.hits++
+			f.touch(r.seq != nil)
 		} else {
 			r.v.stats.misses++
 		}
 	}
-	r.missed = max(r.missed, end)
+	r.counted = max(r.counted, end)
 }
 
 // whole tells whether all of a block is in memory.
@@ -124,11 +127,12 @@ func (v *Volume) whole(block int64) bool {
 }
 
 // await waits for another's fetch. Its error is ours if that one wanted the data too,
-// and nothing that we do not want; else, and where it gave up, we try for ourselves.
+// and nothing that we do not want; else, and where it gave up, we try for ourselves. That
+// is once: where all of the disk fails, those who wait are not to try one after the other.
 func (r *reader) await(ctx context.Context, f *fetch) error {
 	c := r.v.cache
 	wanted := (r.end-1)>>frameBits + 1
-	r.countMisses(min(f.block+int64(len(f.targets)), wanted))
+	r.count(min(f.block+int64(len(f.targets)), wanted))
 	if f.ahead && r.seq != nil {
 		r.seq.stalled = true
 	}
@@ -145,11 +149,12 @@ func (r *reader) await(ctx context.Context, f *fetch) error {
 		err = context.Cause(ctx)
 	}
 	c.mu.Lock()
-	if err == nil && f.err != nil {
-		r.bridge = 0
-		if !f.ahead && !f.gaveUp && !f.over && f.block >= r.block && f.block+int64(len(f.targets)) <= wanted {
+	if err == nil && f.err != nil && !f.gaveUp {
+		more := f.over || f.block < r.block || f.block+int64(len(f.targets)) > wanted
+		if !f.ahead && (!more || r.bridge == 0) {
 			err = f.err
 		}
+		r.bridge = 0
 	}
 	c.fetches.leave(f)
 	if r.v.ended {
@@ -196,7 +201,7 @@ func (r *reader) newFetch(ctx context.Context, n int, size int64) (*fetch, error
 		case v.ended:
 			v.abandon(f, true)
 			return nil, ErrClosed
-		case v.missing(first, first+int64(n)-1, r.bridge) < n || v.fetching(first) || v.reach() != size:
+		case v.missing(first, first+int64(n)-1, r.bridge) < n || v.fetching(first) || v.whole(first) || v.reach() != size:
 			v.abandon(f, true)
 			return nil, nil
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -170,5 +171,78 @@ func (v *Volume) awaitUsers(want int) {
 			users += f.users
 		}
 		v.cache.mu.Unlock()
+	}
+}
+
+// TestFetchTooOld: what is too old is fetched as if it were not there, in one command.
+func TestFetchTooOld(t *testing.T) {
+	for _, ahead := range []int{0, 256 << 10} {
+		synctest.Test(t, func(t *testing.T) {
+			const blocks = 128
+			disk := newFakeDisk(t, 512, blocks*frameSize/512)
+			v := open(t, disk, VolumeOptions{MaxAge: time.Minute, FlushInterval: time.Hour, ReadAhead: ahead})
+			readAll := func(b byte) (commands int64) {
+				disk.mu.Lock()
+				for i := range disk.data {
+					disk.data[i] = b
+				}
+				disk.mu.Unlock()
+				want := bytes.Repeat([]byte{b}, blocks*frameSize)
+				copy(want[9*frameSize:], bytes.Repeat([]byte{'n'}, frameSize))
+				copy(want[11*frameSize:], bytes.Repeat([]byte{'n'}, 512))
+				before := disk.reads.Load()
+				p := make([]byte, blocks*frameSize)
+				for at := 0; at < len(p); at += 32 * frameSize {
+					if _, err := v.ReadAt(t.Context(), p[at:at+32*frameSize], int64(at)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !bytes.Equal(p, want) {
+					t.Error("wrong content")
+				}
+				synctest.Wait()
+				return disk.reads.Load() - before
+			}
+			mustWriteAt(t, v, 9*frameSize, frameSize, 'n')
+			mustWriteAt(t, v, 11*frameSize, 512, 'n')
+			first := readAll('a')
+			time.Sleep(2 * time.Minute)
+			before := v.Stats()
+			if again := readAll('b'); again > first {
+				t.Errorf("read ahead %d: %d commands at first, %d when all is too old", ahead, first, again)
+			}
+			if s := v.Stats(); ahead == 0 && (s.Hits-before.Hits != 1 || s.Misses-before.Misses != blocks-1) {
+				t.Errorf("%d hits, %d misses", s.Hits-before.Hits, s.Misses-before.Misses)
+			}
+		})
+	}
+}
+
+// TestReadOverIsWanted: blocks that are read over, and then used, are as wanted as others
+// that are found in memory.
+func TestReadOverIsWanted(t *testing.T) {
+	const hot, size = 64, 64 << 20
+	disk := newFakeDisk(t, 512, size/512)
+	v := open(t, disk, VolumeOptions{})
+	read := func(block, n int64) {
+		if _, err := v.ReadAt(t.Context(), make([]byte, n*frameSize), block*frameSize); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range int64(hot) {
+		read(i*4+1, 1)
+	}
+	for i := range int64(hot) { // the others are missing
+		read(i*4, 3)
+	}
+	for at := int64(hot * 4); at < size/frameSize; at += 16 {
+		read(at, 16)
+	}
+	before := v.Stats()
+	for i := range int64(hot) {
+		read(i*4+1, 1)
+	}
+	if s := v.Stats(); s.Hits-before.Hits < hot*3/4 {
+		t.Errorf("%d of %d blocks are left", s.Hits-before.Hits, hot)
 	}
 }

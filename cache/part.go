@@ -77,6 +77,6 @@ func (w *writer) fetchBlock(ctx context.Context, block int64) error {
 	if end < w.end && end&(frameSize-1) != 0 || end <= block<<frameBits { // it has shrunk
 		return v.pastReach(w.end, ErrEnd)
 	}
-	r := reader{v: v, off: block << frameBits, end: end, block: block}
+	r := reader{v: v, off: block << frameBits, end: end, block: block, bridge: maxBridge, oldest: v.oldest()}
 	return r.miss(ctx, block)
 }

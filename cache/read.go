@@ -124,8 +124,9 @@ type reader struct {
 	vec      [][]byte
 	start    int   // length of vec at the start
 	block    int64 // the next to be pinned
-	missed   int64 // blocks below this one were found missing, and counted
-	bridge   int   // see missing
+	counted  int64 // blocks below this one are counted as hits or misses
+	bridge   int   // see missing; 0 since a fetch has failed that was not for us alone
+	oldest   int64 // see Volume.oldest
 	seq      *stream
 }
 
@@ -140,9 +141,9 @@ func (r *reader) run(ctx context.Context) error {
 	if r.seq = v.streams.note(r.off, r.end); r.seq != nil {
 		v.readAhead(r.seq)
 	}
-	oldest := v.oldest()
+	r.oldest = v.oldest()
 	for r.block <= last {
-		if r.hit(oldest) {
+		if r.hit() {
 			continue
 		}
 		if err := r.miss(ctx, last); err != nil {
@@ -195,17 +196,17 @@ func (r *reader) letGo() {
 	r.vec, r.block = r.vec[:r.start], r.off>>frameBits
 }
 
-// bounds is the part of the present block that is wanted.
-func (r *reader) bounds() (lo, hi int) {
-	base := r.block << frameBits
+// bounds is the part of a block that is wanted.
+func (r *reader) bounds(block int64) (lo, hi int) {
+	base := block << frameBits
 	return int(max(r.off-base, 0)), int(min(r.end-base, frameSize))
 }
 
 // hit pins the present block if it is there, and goes on to the next.
-func (r *reader) hit(oldest int64) bool {
+func (r *reader) hit() bool {
 	c := r.v.cache
-	lo, hi := r.bounds()
-	id := c.lookupYoung(r.v, r.block, oldest)
+	lo, hi := r.bounds(r.block)
+	id := c.lookupYoung(r.v, r.block, r.oldest)
 	if id == 0 {
 		return false
 	}
@@ -214,7 +215,7 @@ func (r *reader) hit(oldest int64) bool {
 		return false
 	}
 	f.pins++
-	if r.block >= r.missed {
+	if r.block >= r.counted {
 		r.v.stats.hits++
 		f.touch(r.seq != nil)
 	} else {
