@@ -26,7 +26,9 @@ func (v *Volume) readAhead(s *stream) {
 	if s.ahead-s.next > s.window/2 {
 		return
 	}
-	unit := min(max(s.window/4&^(minAheadUnit-1), minAheadUnit), maxAheadUnit)
+	// At least two commands of it may be under way, also where many disks share the memory.
+	unit := min(s.window/4, v.aheadLimit()<<frameBits/2) &^ (minAheadUnit - 1)
+	unit = min(max(unit, minAheadUnit), maxAheadUnit)
 	size := v.reach()
 	for s.ahead < s.next+s.window {
 		end := min(s.ahead/unit*unit+unit, size)
@@ -36,6 +38,9 @@ func (v *Volume) readAhead(s *stream) {
 		s.ahead = end
 	}
 }
+
+// aheadLimit is how many frames may be being read ahead at a time.
+func (v *Volume) aheadLimit() int64 { return int64(v.cache.readLimit() / 2) }
 
 // fetchAhead begins to fetch what is missing of the blocks from first to
 // last of a disk of the given size. It returns
@@ -48,7 +53,7 @@ func (v *Volume) fetchAhead(first, last, size int64) bool {
 			continue
 		}
 		n := v.missing(first, last, maxBridge)
-		if v.closed.Load() || v.ahead+n > c.readLimit()/2 {
+		if v.closed.Load() || int64(v.ahead+n) > v.aheadLimit() {
 			return false
 		}
 		f := c.fetches.get()
