@@ -204,6 +204,7 @@ func (v *Volume) forgetClean(id frameID, gone sectors) {
 		return
 	}
 	f.valid &^= gone &^ f.mask
+	c.setFetch(id, 0) // what is on its way is from before
 	c.describeStatus(id)
 }
 
