@@ -47,9 +47,11 @@ func newModel(t *testing.T, blockSize int, mode Mode) *model {
 	m := &model{disk: newFakeDisk(t, blockSize, size/blockSize), data: make([]byte, size)}
 	m.disk.volatile()
 	m.disk.faults, m.disk.yields = 0.01, true
-	m.v = open(t, m.disk, VolumeOptions{
-		Mode: mode, ReadAhead: 1 << 20, DirtyLimit: 1 << 20, FlushInterval: 100 * time.Millisecond,
-	})
+	opts := VolumeOptions{Mode: mode, ReadAhead: 1 << 20, DirtyLimit: 1 << 20, FlushInterval: 100 * time.Millisecond}
+	if blockSize == 512 {
+		opts.MaxAge = 20 * time.Millisecond
+	}
+	m.v = open(t, m.disk, opts)
 	m.cuts = make([]int, modelWriters+1)
 	m.cuts[modelWriters] = size
 	for i := 1; i < modelWriters; i++ { // no cut is at the edge of a block
