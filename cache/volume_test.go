@@ -335,8 +335,9 @@ func TestWriterAfterBurst(t *testing.T) {
 // nobody from being told.
 func TestWriterWithoutHopeBesideSyncs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const busy = 20 * time.Millisecond // also whenever the writer looks whether there is hope
 		disk := newFakeDisk(t, 512, 8<<20/512)
-		disk.onWrite = func(context.Context, int64, int) error { time.Sleep(time.Millisecond); return errFault }
+		disk.onWrite = func(context.Context, int64, int) error { time.Sleep(busy); return errFault }
 		v := open(t, disk, VolumeOptions{DirtyLimit: 1 << 20})
 		mustWrite(t, v)
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -346,6 +347,7 @@ func TestWriterWithoutHopeBesideSyncs(t *testing.T) {
 				_ = v.Sync(ctx)
 			}
 		}()
+		time.Sleep(busy / 2)
 		if _, err := v.WriteAt(ctx, make([]byte, 8<<20), 0); err != errFault {
 			t.Errorf("%v, want what the disk says", err)
 		}

@@ -36,6 +36,7 @@ type writeback struct {
 	failures uint64                // commands that failed
 	err      error                 // of the last of them
 	cause    error                 // why the last one is to be tried again
+	vain     uint64                // Volume.sync.failures when last one failed with no other under way
 	delay    time.Duration         // 0 = what was sent last succeeded
 	troubled bool                  // the log knows that write-backs fail
 	retryAt  int64
@@ -191,6 +192,9 @@ func (b *writeback) failed(v *Volume, err error, now int64) {
 		b.retryAt = now + int64(b.delay)
 	}
 	v.sync.fail(err)
+	if len(b.running) == 0 {
+		b.vain = v.sync.failures
+	}
 	if !v.late && v.opts.HoldLate != nil && v.opts.HoldLate(err) {
 		v.late = true
 		v.log.Warn().Int64("bytes", v.dirtyBytes()).
@@ -205,7 +209,7 @@ func (b *writeback) hopeless(v *Volume, failures uint64) error {
 	if held := v.heldBack(); held != nil {
 		return held
 	}
-	if b.delay == maxRetryDelay && v.sync.failures != failures && len(b.running) == 0 {
+	if b.delay == maxRetryDelay && b.vain > failures {
 		return b.cause
 	}
 	return nil
