@@ -3,9 +3,9 @@ package cache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -48,11 +48,8 @@ func TestFetchReadsOver(t *testing.T) {
 				if kind == 'c' {
 					read(at, frameSize)
 				}
-				part := bytes.Repeat([]byte{'n'}, length)
-				copy(want[at:], part)
-				if _, err := v.WriteAt(t.Context(), part, int64(at)); err != nil {
-					t.Fatal(err)
-				}
+				copy(want[at:], bytes.Repeat([]byte{'n'}, length))
+				mustWriteAt(t, v, int64(at), length, 'n')
 			}
 			before := v.Stats()
 			var got []string
@@ -79,7 +76,7 @@ func TestFetchReadsOver(t *testing.T) {
 	}
 }
 
-// badSector has reads of one block fail, at once or when go is closed.
+// badSector has reads of one block fail, at once or when goes is closed.
 func badSector(d *fakeDisk, block int64, goes <-chan struct{}) {
 	d.onRead = func(_ context.Context, off int64, n int) error {
 		if first := off >> frameBits; block < first || block >= first+int64(n)>>frameBits {
@@ -101,11 +98,8 @@ func TestFetchOverBadSector(t *testing.T) {
 			disk := newFakeDisk(t, 512, 64*frameSize/512)
 			want := bytes.Clone(disk.data)
 			v := open(t, disk, VolumeOptions{FlushInterval: time.Hour, ReadAhead: ahead})
-			part := bytes.Repeat([]byte{'n'}, length)
-			copy(want[bad*frameSize:], part)
-			if _, err := v.WriteAt(t.Context(), part, bad*frameSize); err != nil {
-				t.Fatal(err)
-			}
+			copy(want[bad*frameSize:], bytes.Repeat([]byte{'n'}, length))
+			mustWriteAt(t, v, bad*frameSize, length, 'n')
 			badSector(disk, bad, nil)
 			for block := 0; block < 64; block += 4 {
 				got := make([]byte, 4*frameSize)
@@ -126,51 +120,39 @@ func TestFetchOverBadSector(t *testing.T) {
 func TestAwaitedBadSector(t *testing.T) {
 	const bad = 9
 	for _, inMemory := range []bool{false, true} {
-		disk := newFakeDisk(t, 512, 16*frameSize/512)
-		v := open(t, disk, VolumeOptions{FlushInterval: time.Hour})
-		var want error = errFault
-		if inMemory {
-			if _, err := v.WriteAt(t.Context(), make([]byte, frameSize), bad*frameSize); err != nil {
-				t.Fatal(err)
+		synctest.Test(t, func(t *testing.T) {
+			disk := newFakeDisk(t, 512, 16*frameSize/512)
+			v := open(t, disk, VolumeOptions{FlushInterval: time.Hour})
+			var want error = errFault
+			if inMemory {
+				mustWriteAt(t, v, bad*frameSize, frameSize, 'n')
+				want = nil
 			}
-			want = nil
-		}
-		goes := make(chan struct{})
-		badSector(disk, bad, goes)
-		read := func(block, n int64) <-chan error {
-			done := make(chan error, 1)
-			go func() {
-				_, err := v.ReadAt(t.Context(), make([]byte, n*frameSize), block*frameSize)
-				done <- err
-			}()
-			return done
-		}
-		all := read(0, 16)
-		v.awaitUsers(1)
-		good, same := read(3, 1), read(0, 16)
-		v.awaitUsers(3)
-		close(goes)
-		if err := <-good; err != nil {
-			t.Errorf("a good block: %v", err)
-		}
-		if err := <-all; err != want {
-			t.Errorf("who fetches, in memory %v: %v", inMemory, err)
-		}
-		if err := <-same; err != want {
-			t.Errorf("who wants the same, in memory %v: %v", inMemory, err)
-		}
-	}
-}
-
-// awaitUsers returns when so many run fetches, or wait for one.
-func (v *Volume) awaitUsers(want int) {
-	for users := 0; users < want; runtime.Gosched() {
-		users = 0
-		v.cache.mu.Lock()
-		for _, f := range v.cache.fetches.all[1:] {
-			users += f.users
-		}
-		v.cache.mu.Unlock()
+			goes := make(chan struct{})
+			badSector(disk, bad, goes)
+			read := func(block, n int64) <-chan error {
+				done := make(chan error, 1)
+				go func() {
+					_, err := v.ReadAt(t.Context(), make([]byte, n*frameSize), block*frameSize)
+					done <- err
+				}()
+				return done
+			}
+			all := read(0, 16)
+			synctest.Wait()
+			first, good, same := read(0, 1), read(3, 1), read(0, 16)
+			synctest.Wait()
+			close(goes)
+			if err := errors.Join(<-first, <-good); err != nil {
+				t.Errorf("a good block: %v", err)
+			}
+			if err := <-all; err != want {
+				t.Errorf("who fetches, in memory %v: %v", inMemory, err)
+			}
+			if err := <-same; err != want {
+				t.Errorf("who wants the same, in memory %v: %v", inMemory, err)
+			}
+		})
 	}
 }
 

@@ -479,23 +479,11 @@ func TestHeldUntilItGrows(t *testing.T) {
 	})
 }
 
-// slowAnswers is a disk whose answers to reads come when hold is closed.
-type slowAnswers struct {
-	*fakeDisk
-	hold chan struct{}
-}
-
-func (d slowAnswers) ReadvAt(ctx context.Context, bufs [][]byte, off int64) error {
-	err := d.fakeDisk.ReadvAt(ctx, bufs, off)
-	<-d.hold
-	return err
-}
-
 // TestFetchAcrossShrink: what was read before the disk shrank is not there after it has
 // grown again, nor beside what is dirty.
 func TestFetchAcrossShrink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := slowAnswers{resizable(t, 64<<10), make(chan struct{})}
+		disk := &lateReads{resizable(t, 64<<10), make(chan struct{})}
 		v := open(t, disk, VolumeOptions{FlushInterval: time.Hour})
 		mustWriteAt(t, v, 12*frameSize, 512, 1)
 		read := func() []byte {
@@ -511,7 +499,7 @@ func TestFetchAcrossShrink(t *testing.T) {
 			disk.resize(size)
 			v.Size()
 		}
-		close(disk.hold)
+		close(disk.release)
 		synctest.Wait()
 		want := disk.snapshot()[10*frameSize:][:5*frameSize]
 		copy(want[2*frameSize:], bytes.Repeat([]byte{1}, 512))
